@@ -1,0 +1,43 @@
+//! What the use cases need from outside. Adapters implement these; `mock` feature: mockall mocks of all of them.
+
+mod gateway;
+mod storage;
+mod system;
+
+pub use gateway::{Created, GatewayError, WhatsAppGateway};
+pub use storage::{
+    CampaignRepository, Database, DeploymentRepository, Fence, GroupRepository, Lease, LeaseHolder, LeaseRepository,
+    SessionRepository, StorageError, Unlinked,
+};
+pub use system::{Clock, Random};
+
+use std::sync::Arc;
+
+/// The outside, as the use cases see it.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Where their leases are kept.
+    pub leases: Arc<dyn LeaseRepository>,
+    /// Where linked groups are kept.
+    pub groups: Arc<dyn GroupRepository>,
+    /// Where this deployment's id is kept.
+    pub deployments: Arc<dyn DeploymentRepository>,
+    /// WhatsApp.
+    pub gateway: Arc<dyn WhatsAppGateway>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+#[cfg(feature = "mock")]
+pub use self::{
+    gateway::MockWhatsAppGateway,
+    storage::{
+        MockCampaignRepository, MockDatabase, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository,
+        MockSessionRepository,
+    },
+    system::{MockClock, MockRandom},
+};

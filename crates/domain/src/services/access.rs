@@ -1,0 +1,29 @@
+//! Who may: authority comes from the principal, never from a name in the request.
+
+use crate::ports::SessionRepository;
+use crate::{Error, Precondition, Session, SessionName, UserId};
+
+/// The owner's session of that name.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is somebody else's or nobody's: the caller cannot tell which.
+pub(super) async fn owned(
+    sessions: &dyn SessionRepository,
+    owner: &UserId,
+    name: &SessionName,
+) -> Result<Session, Error> {
+    sessions.find(owner, name).await?.ok_or(Error::NotFound)
+}
+
+/// The owner's session of that name, if they have not logged it out.
+///
+/// # Errors
+/// As [`owned`], and [`Precondition::NotConnected`].
+pub(super) async fn wanted(
+    sessions: &dyn SessionRepository,
+    owner: &UserId,
+    name: &SessionName,
+) -> Result<Session, Error> {
+    let session = owned(sessions, owner, name).await?;
+    if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
+}

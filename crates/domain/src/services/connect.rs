@@ -1,0 +1,204 @@
+//! Connect: from whatever is, to one row and one session in WAHA.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use super::lease::SessionLeases;
+use super::logout::{Logout, LogoutFinisher};
+use super::status::StatusReader;
+use crate::flight::SingleFlight;
+use crate::ports::{Created, Fence, GatewayError, Ports};
+use crate::{
+    DeploymentId, Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UserId, WorkerName,
+};
+
+/// Connects a user: works from every state, any number of times, from any number of callers and replicas at once, and
+/// ends with exactly one row and one WAHA session, or an error.
+pub struct Connect {
+    parts: Arc<Parts>,
+    flights: SingleFlight<UserId, Connected>,
+}
+
+struct Parts {
+    ports: Ports,
+    reader: Arc<StatusReader>,
+    leases: Arc<SessionLeases>,
+    finisher: Arc<LogoutFinisher>,
+    worker: WorkerName,
+    deployment: OnceCell<DeploymentId>,
+}
+
+/// A session that WAHA has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The row's id.
+    pub id: SessionId,
+    /// The session's name.
+    pub name: SessionName,
+}
+
+impl Connect {
+    /// The use case; its work runs on the present runtime. New sessions are placed on `worker`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        ports: &Ports,
+        reader: Arc<StatusReader>,
+        leases: Arc<SessionLeases>,
+        logout: &Logout,
+        worker: WorkerName,
+    ) -> Self {
+        let finisher = logout.finisher();
+        let parts = Parts { ports: ports.clone(), reader, leases, finisher, worker, deployment: OnceCell::new() };
+        Self { parts: Arc::new(parts), flights: SingleFlight::new() }
+    }
+
+    /// Connects the user; whoever asks for the same user meanwhile shares the answer.
+    ///
+    /// # Errors
+    /// [`Error::WorkerFailing`] if only a logout could help, but the worker looks broken; [`Error::Busy`]; WAHA's and
+    /// the database's failures. After a definite failure of a first connect the row is disconnected; where the outcome
+    /// is unknown it stays connecting, and the next connect goes on from there.
+    pub async fn run(&self, owner: &UserId) -> Result<Connected, Error> {
+        let parts = Arc::clone(&self.parts);
+        let user = owner.clone();
+        self.flights.run(owner.clone(), || async move { parts.connect(user).await }).await
+    }
+}
+
+impl Parts {
+    async fn connect(&self, owner: UserId) -> Result<Connected, Error> {
+        // The row comes first: a session that WAHA runs and nobody owns could never be stopped.
+        let session = self.ports.sessions.ensure(&self.candidate(owner)?).await?;
+        let connected = Connected { id: session.id.clone(), name: session.name.clone() };
+        if session.lifecycle == Lifecycle::Connected && self.is_up(session).await? {
+            return Ok(connected);
+        }
+        self.leases.run(&connected.id, |fence| self.converge(&connected.id, fence)).await?;
+        Ok(connected)
+    }
+
+    fn candidate(&self, owner: UserId) -> Result<Session, Error> {
+        let id = self.ports.random.cuid().parse().map_err(|_| Error::Internal)?;
+        let name = SessionName::generated(self.ports.random.bits());
+        Ok(Session::new(id, name, owner, self.worker.clone(), self.ports.clock.now()))
+    }
+
+    /// Whether there is nothing to do: no lease is needed to see that.
+    async fn is_up(&self, session: Session) -> Result<bool, Error> {
+        let reading = self.reader.read(session).await?;
+        Ok(reading.session.lifecycle == Lifecycle::Connected && !reading.status().is_down())
+    }
+
+    async fn converge(&self, id: &SessionId, fence: Fence) -> Result<(), Error> {
+        let (sessions, clock) = (&self.ports.sessions, &self.ports.clock);
+        self.finisher.finish(id, fence).await?;
+        let disconnected = [Lifecycle::Disconnected];
+        sessions.transition(id, &disconnected, Lifecycle::Connecting, Some(fence), clock.now()).await?;
+
+        let session = sessions.get(id).await?.ok_or(Error::NotFound)?;
+        let connecting = session.lifecycle == Lifecycle::Connecting;
+        let outcome = self.bring_up(session, fence).await;
+        let next = match &outcome {
+            Ok(()) => Lifecycle::Connected,
+            Err(error) if is_definite(error) => Lifecycle::Disconnected,
+            Err(_) => Lifecycle::Connecting,
+        };
+        if connecting && next != Lifecycle::Connecting {
+            let moved =
+                sessions.transition(id, &[Lifecycle::Connecting], next, Some(fence), clock.now()).await?;
+            if outcome.is_ok() && !moved {
+                // The user logged out meanwhile, or another replica took over: this connect did not win.
+                return Err(Error::Busy);
+            }
+        }
+        outcome
+    }
+
+    /// Makes WAHA have the session and run it.
+    async fn bring_up(&self, session: Session, fence: Fence) -> Result<(), Error> {
+        /// Each round answers one surprise: created by somebody else, or deleted under our hands.
+        const ROUNDS: usize = 3;
+        let at = session.address();
+        let mut session = session;
+        for _ in 0..ROUNDS {
+            let reading = self.reader.read(session).await?;
+            session = reading.session;
+            let done = match reading.upstream.map(|upstream| upstream.status) {
+                None => match self.ports.gateway.create(&at, &self.labels(&session.owner).await?).await? {
+                    Created::New => Ok(()),
+                    Created::Existed => continue,
+                },
+                Some(SessionStatus::Stopped) => self.ports.gateway.start(&at).await,
+                Some(SessionStatus::Failed) => match self.revive(&session, fence).await {
+                    Err(Error::Gateway(error)) => Err(error),
+                    done => return done,
+                },
+                Some(_) => Ok(()),
+            };
+            match done {
+                Err(GatewayError::NoSession) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Brings a session out of FAILED, where WAHA's start does nothing: the first time by a restart, and if it failed
+    /// again by a logout, which alone brings a new QR code once the phone has logged out.
+    async fn revive(&self, session: &Session, fence: Fence) -> Result<(), Error> {
+        let (gateway, sessions, at) = (&self.ports.gateway, &self.ports.sessions, session.address());
+        if session.revived_at.is_none() {
+            gateway.restart(&at).await?;
+            sessions.set_revived(&session.id, fence, Some(self.ports.clock.now())).await?;
+            return Ok(());
+        }
+        if self.worker_is_failing(session).await? {
+            return Err(Error::WorkerFailing);
+        }
+        gateway.logout(&at).await?;
+        sessions.set_revived(&session.id, fence, None).await?;
+        // A logout starts the session again only if WAHA counted it as running.
+        let reading = self.reader.read(session.clone()).await?;
+        if reading.status() == SessionStatus::Stopped {
+            gateway.start(&at).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether half or more of the worker's running sessions are FAILED, this one and at least one other: then the
+    /// fault is not this user's, and nobody's login is thrown away for it.
+    async fn worker_is_failing(&self, session: &Session) -> Result<bool, Error> {
+        let all = self.ports.gateway.sessions(&session.worker).await?;
+        let running = all.iter().filter(|other| other.status != SessionStatus::Stopped).count();
+        let failed: Vec<_> = all.iter().filter(|other| other.status == SessionStatus::Failed).collect();
+        let others = failed.iter().any(|other| other.name != session.name);
+        Ok(others && failed.len() * 2 >= running)
+    }
+
+    async fn labels(&self, owner: &UserId) -> Result<SessionLabels, Error> {
+        let make = || async {
+            let candidate = self.ports.random.cuid().parse().map_err(|_| Error::Internal)?;
+            Ok::<_, Error>(self.ports.deployments.ensure(&candidate).await?)
+        };
+        let deployment = self.deployment.get_or_try_init(make).await?.clone();
+        Ok(SessionLabels { owner: owner.clone(), deployment })
+    }
+}
+
+/// Whether it is certain that WAHA has not done what it was asked.
+fn is_definite(error: &Error) -> bool {
+    match error {
+        Error::Gateway(error) => !error.outcome_is_unknown(),
+        Error::WorkerFailing => true,
+        Error::NotFound
+        | Error::Precondition(_)
+        | Error::ActiveCampaign
+        | Error::VersionGone
+        | Error::Busy
+        | Error::Internal
+        | Error::Storage(_) => false,
+    }
+}

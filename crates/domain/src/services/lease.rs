@@ -1,0 +1,76 @@
+//! One at a time: lifecycle operations of one session, across replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ports::{Clock, Fence, Lease, LeaseHolder, LeaseRepository, Random};
+use crate::{Error, SessionId};
+
+/// Serialises the lifecycle operations of a session by a lease on its row, not by a held connection: WAHA answers 500
+/// to a queue of them, and a crash leaves a lease that runs out by itself.
+pub struct SessionLeases {
+    /// Where leases are kept.
+    pub leases: Arc<dyn LeaseRepository>,
+    /// When they run out.
+    pub clock: Arc<dyn Clock>,
+    /// Who holds them.
+    pub random: Arc<dyn Random>,
+}
+
+impl SessionLeases {
+    /// How long a lease outlives its holder.
+    const TTL: Duration = Duration::from_secs(8);
+    /// How often a holder extends it.
+    const RENEWAL: Duration = Duration::from_secs(2);
+    /// How long to wait for another operation: somewhat more than WAHA's slowest lifecycle call may take.
+    const PATIENCE: Duration = Duration::from_secs(45);
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    /// Does `work` under the session's lease, which is extended until it ends.
+    ///
+    /// A holder that could not extend it in time goes on, but its writes, which name the fence, are refused.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if the lease could not be had within 45 s; those of `work`; the database's failures.
+    pub async fn run<T, W>(&self, session: &SessionId, work: impl FnOnce(Fence) -> W) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>>,
+    {
+        let lease = self.acquire(session).await?;
+        let answer = tokio::select! {
+            answer = work(lease.fence) => answer,
+            never = self.keep(&lease) => match never {},
+        };
+        if let Err(error) = self.leases.release(&lease).await {
+            tracing::warn!(%error, "a lease was not released: it will run out");
+        }
+        answer
+    }
+
+    async fn acquire(&self, session: &SessionId) -> Result<Lease, Error> {
+        let holder = LeaseHolder(self.random.cuid());
+        let until = self.clock.now() + Self::PATIENCE;
+        loop {
+            let now = self.clock.now();
+            if let Some(lease) = self.leases.acquire(session, &holder, now, now + Self::TTL).await? {
+                return Ok(lease);
+            }
+            if now >= until {
+                return Err(Error::Busy);
+            }
+            self.clock.sleep(Self::INTERVAL).await;
+        }
+    }
+
+    /// Extends the lease for ever, or as long as it is ours.
+    async fn keep(&self, lease: &Lease) -> std::convert::Infallible {
+        loop {
+            self.clock.sleep(Self::RENEWAL).await;
+            match self.leases.renew(lease, self.clock.now() + Self::TTL).await {
+                Ok(true) => {}
+                Ok(false) => return std::future::pending().await,
+                Err(error) => tracing::warn!(%error, "a lease was not extended: trying again"),
+            }
+        }
+    }
+}

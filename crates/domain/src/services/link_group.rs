@@ -1,0 +1,67 @@
+//! Linking groups: those a user works with.
+
+use std::sync::Arc;
+
+use super::access;
+use super::directory::Directory;
+use crate::ports::{Ports, Unlinked};
+use crate::{Error, GroupCampaigns, GroupId, LinkedGroup, Precondition, SessionName, UserId};
+
+/// Links a group of the user's own directory.
+pub struct LinkGroup {
+    /// Where links are kept, and when they are made.
+    pub ports: Ports,
+    /// Where the group has to be.
+    pub directory: Arc<Directory>,
+}
+
+impl LinkGroup {
+    /// Links it; a group that is linked already keeps its row.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a session that is not the user's or a group that is not in its directory; what
+    /// [`Directory::groups`] says.
+    pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<GroupCampaigns, Error> {
+        let session = access::wanted(&*self.ports.sessions, owner, name).await?;
+        let (session, group) = self.directory.group(session, group).await?;
+        let account = session.account.ok_or(Precondition::NotPaired)?;
+        let now = self.ports.clock.now();
+        let link = LinkedGroup {
+            id: self.ports.random.cuid().parse().map_err(|_| Error::Internal)?,
+            session: session.id,
+            account,
+            group: group.id,
+            name: group.name,
+            created_at: now,
+            updated_at: now,
+        };
+        let linked = self.ports.groups.link(&link).await?;
+        // One that was linked before may have campaigns.
+        let overview = self.ports.sessions.overview(owner).await?;
+        let known = overview.into_iter().flat_map(|overview| overview.groups).find(|known| known.group.id == linked.id);
+        Ok(known.unwrap_or(GroupCampaigns { group: linked, campaigns: Vec::new() }))
+    }
+}
+
+/// Unlinks a group.
+pub struct UnlinkGroup {
+    /// Where links are kept.
+    pub ports: Ports,
+}
+
+impl UnlinkGroup {
+    /// Takes it off the list; its campaigns are kept.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a session that is not the user's or a group that is not linked;
+    /// [`Error::ActiveCampaign`]; the database's failures.
+    pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<(), Error> {
+        let session = access::owned(&*self.ports.sessions, owner, name).await?;
+        let account = session.account.ok_or(Error::NotFound)?;
+        match self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await? {
+            Unlinked::Done => Ok(()),
+            Unlinked::NotLinked => Err(Error::NotFound),
+            Unlinked::ActiveCampaign => Err(Error::ActiveCampaign),
+        }
+    }
+}

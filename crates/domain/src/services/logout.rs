@@ -1,0 +1,113 @@
+//! Logout: the intent first, then WAHA.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::access;
+use super::lease::SessionLeases;
+use crate::flight::SingleFlight;
+use crate::ports::{Clock, Fence, SessionRepository, WhatsAppGateway};
+use crate::{Error, Lifecycle, Session, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
+
+/// Logs a user's session out of WhatsApp and deletes it in WAHA.
+pub struct Logout {
+    sessions: Arc<dyn SessionRepository>,
+    leases: Arc<SessionLeases>,
+    finisher: Arc<LogoutFinisher>,
+    clock: Arc<dyn Clock>,
+    flights: SingleFlight<SessionId, ()>,
+}
+
+impl Logout {
+    /// The use case; its work runs on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        sessions: Arc<dyn SessionRepository>,
+        gateway: Arc<dyn WhatsAppGateway>,
+        leases: Arc<SessionLeases>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let finisher =
+            Arc::new(LogoutFinisher { sessions: Arc::clone(&sessions), gateway, clock: Arc::clone(&clock) });
+        Self { sessions, leases, finisher, clock, flights: SingleFlight::new() }
+    }
+
+    /// Logs it out; one that is logged out already is a success.
+    ///
+    /// Once the intent is stored the user is logged out for us, even if WAHA cannot be reached: the next logout or
+    /// connect completes it there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Busy`]; WAHA's and the database's failures.
+    pub async fn run(&self, owner: &UserId, name: &SessionName) -> Result<(), Error> {
+        let session = access::owned(&*self.sessions, owner, name).await?;
+        if session.lifecycle == Lifecycle::Disconnected {
+            return Ok(());
+        }
+        let wanted = [Lifecycle::Connecting, Lifecycle::Connected];
+        self.sessions.transition(&session.id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
+        let (leases, finisher) = (Arc::clone(&self.leases), Arc::clone(&self.finisher));
+        let id = session.id;
+        let work = |id: SessionId| async move { leases.run(&id, |fence| finisher.finish(&id, fence)).await };
+        self.flights.run(id.clone(), || work(id)).await
+    }
+
+    /// What completes a logout, for a connect that meets one.
+    pub(super) fn finisher(&self) -> Arc<LogoutFinisher> {
+        Arc::clone(&self.finisher)
+    }
+}
+
+/// Completes a logout whose intent is stored.
+pub(super) struct LogoutFinisher {
+    sessions: Arc<dyn SessionRepository>,
+    gateway: Arc<dyn WhatsAppGateway>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LogoutFinisher {
+    /// How long a stopped session may take to connect so that it can tell the phone it is unlinked.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const INTERVAL: Duration = Duration::from_millis(250);
+
+    /// Unpairs and deletes the session in WAHA and disconnects its row. Does nothing if there is no logout to complete.
+    pub(super) async fn finish(&self, id: &SessionId, fence: Fence) -> Result<(), Error> {
+        let session = self.sessions.get(id).await?.ok_or(Error::NotFound)?;
+        if session.lifecycle != Lifecycle::LoggingOut {
+            return Ok(());
+        }
+        let at = session.address();
+        if let Some(upstream) = self.gateway.session(&at).await? {
+            if upstream.status == SessionStatus::Stopped && (is_paired(&session) || upstream.me.is_some()) {
+                self.bring_up(&at).await;
+            }
+            // Unpairs, stops and deletes.
+            self.gateway.delete(&at).await?;
+        }
+        let done = self.sessions.finish_logout(id, fence, self.clock.now()).await?;
+        if done { Ok(()) } else { Err(Error::Busy) }
+    }
+
+    /// A stopped session cannot tell the phone that it is unlinked, so it is started first. If that fails, the user
+    /// still wants it deleted.
+    async fn bring_up(&self, at: &SessionAddress) {
+        if let Err(error) = self.gateway.start(at).await {
+            tracing::warn!(%error, "logging out a stopped session: the phone may keep the linked device");
+            return;
+        }
+        let until = self.clock.now() + Self::PATIENCE;
+        while self.clock.now() < until {
+            match self.gateway.session(at).await {
+                Ok(Some(session)) if session.status == SessionStatus::Starting => {}
+                Ok(_) | Err(_) => return,
+            }
+            self.clock.sleep(Self::INTERVAL).await;
+        }
+    }
+}
+
+fn is_paired(session: &Session) -> bool {
+    session.paired_at.is_some()
+}

@@ -1,0 +1,25 @@
+//! The phone number a user gives their session.
+
+use std::sync::Arc;
+
+use crate::ports::{Clock, SessionRepository};
+use crate::{Error, PhoneNumber, SessionId, UserId};
+
+/// Writes the phone number of a user's session. The next pairing fills in the account's own again.
+pub struct SetPhone {
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// When.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl SetPhone {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; the database's failures.
+    pub async fn run(&self, owner: &UserId, id: &SessionId, phone: &PhoneNumber) -> Result<(), Error> {
+        let found = self.sessions.set_phone(owner, id, phone, self.clock.now()).await?;
+        if found { Ok(()) } else { Err(Error::NotFound) }
+    }
+}

@@ -1,0 +1,63 @@
+//! Restart: WAHA's own.
+
+use std::sync::Arc;
+
+use super::access;
+use super::lease::SessionLeases;
+use crate::flight::SingleFlight;
+use crate::ports::{GatewayError, SessionRepository, WhatsAppGateway};
+use crate::{Error, Precondition, Session, SessionId, SessionName, UserId};
+
+/// Restarts a user's session.
+pub struct Restart {
+    parts: Arc<Parts>,
+    flights: SingleFlight<SessionId, ()>,
+}
+
+struct Parts {
+    sessions: Arc<dyn SessionRepository>,
+    gateway: Arc<dyn WhatsAppGateway>,
+    leases: Arc<SessionLeases>,
+}
+
+impl Restart {
+    /// The use case; its work runs on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        sessions: Arc<dyn SessionRepository>,
+        gateway: Arc<dyn WhatsAppGateway>,
+        leases: Arc<SessionLeases>,
+    ) -> Self {
+        Self { parts: Arc::new(Parts { sessions, gateway, leases }), flights: SingleFlight::new() }
+    }
+
+    /// Restarts it; whoever asks while a restart is under way shares that one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Precondition::NotConnected`]; [`Error::Busy`]; WAHA's and the database's failures.
+    pub async fn run(&self, owner: &UserId, name: &SessionName) -> Result<(), Error> {
+        let session = access::wanted(&*self.parts.sessions, owner, name).await?;
+        let parts = Arc::clone(&self.parts);
+        self.flights.run(session.id.clone(), || async move { parts.restart(session).await }).await
+    }
+}
+
+impl Parts {
+    async fn restart(&self, session: Session) -> Result<(), Error> {
+        let work = |_fence| async {
+            // A logout may have come first.
+            let session = self.sessions.get(&session.id).await?.ok_or(Error::NotFound)?;
+            if !session.lifecycle.is_wanted() {
+                return Err(Precondition::NotConnected.into());
+            }
+            match self.gateway.restart(&session.address()).await {
+                Ok(()) => Ok(()),
+                Err(GatewayError::NoSession) => Err(Precondition::NotConnected.into()),
+                Err(error) => Err(error.into()),
+            }
+        };
+        self.leases.run(&session.id, work).await
+    }
+}

@@ -1,0 +1,191 @@
+//! What a row remembers of what WAHA said.
+
+use chrono::{DateTime, Utc};
+
+use crate::{ChatId, Epoch, PhoneNumber, Session, SessionStatus, UpstreamSession};
+
+/// What changes on a session's row after WAHA was asked about it.
+///
+/// Written in one statement, and only if the row still has the epoch it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The epoch after it: the next one if WORKING reported another account.
+    pub epoch: Epoch,
+    /// What WAHA said; absent is STOPPED.
+    pub status: SessionStatus,
+    /// See [`Session::down_since`].
+    pub down_since: Option<DateTime<Utc>>,
+    /// See [`Session::account`].
+    pub account: Option<ChatId>,
+    /// See [`Session::paired_at`].
+    pub paired_at: Option<DateTime<Utc>>,
+    /// See [`Session::revived_at`].
+    pub revived_at: Option<DateTime<Utc>>,
+    /// The phone number to write: only at the first WORKING of a pairing, so that a user's own later number stays.
+    pub fill_phone: Option<PhoneNumber>,
+}
+
+impl Session {
+    /// What the row has to remember after WAHA answered with `upstream` (`None`: WAHA has no such session), or `None`
+    /// if it knows all of it already.
+    pub fn observe(&self, upstream: Option<&UpstreamSession>, now: DateTime<Utc>) -> Option<Observation> {
+        let status = upstream.map_or(SessionStatus::Stopped, |session| session.status.clone());
+        let mut seen = Observation {
+            epoch: self.epoch,
+            down_since: if status.is_down() { self.down_since.or(Some(now)) } else { None },
+            account: self.account.clone(),
+            paired_at: self.paired_at,
+            revived_at: self.revived_at,
+            fill_phone: None,
+            status,
+        };
+        match seen.status {
+            // Only `status` tells whether a session is logged in: WAHA sets `me` before that and keeps it after.
+            SessionStatus::Working => {
+                seen.revived_at = None;
+                if let Some(me) = upstream.and_then(|session| session.me.as_ref()) {
+                    seen.pair(&me.id, now);
+                }
+            }
+            // A QR code is offered only to a session without a login.
+            SessionStatus::ScanQrCode => {
+                seen.revived_at = None;
+                seen.paired_at = None;
+            }
+            _ => {}
+        }
+        (!self.knows(&seen)).then_some(seen)
+    }
+
+    /// The session as it is once `seen` is written.
+    #[must_use]
+    pub fn with(mut self, seen: Observation) -> Self {
+        self.epoch = seen.epoch;
+        self.status = Some(seen.status);
+        self.down_since = seen.down_since;
+        self.account = seen.account;
+        self.paired_at = seen.paired_at;
+        self.revived_at = seen.revived_at;
+        self.phone = seen.fill_phone.or(self.phone);
+        self
+    }
+
+    fn knows(&self, seen: &Observation) -> bool {
+        self.epoch == seen.epoch
+            && self.status.as_ref() == Some(&seen.status)
+            && self.down_since == seen.down_since
+            && self.account == seen.account
+            && self.paired_at == seen.paired_at
+            && self.revived_at == seen.revived_at
+            && seen.fill_phone.is_none()
+    }
+}
+
+impl Observation {
+    fn pair(&mut self, account: &ChatId, now: DateTime<Utc>) {
+        let other = self.account.as_ref().is_some_and(|known| known != account);
+        if other {
+            self.epoch = self.epoch.next();
+        }
+        if other || self.paired_at.is_none() {
+            self.paired_at = Some(now);
+            self.fill_phone = account.phone();
+            self.account = Some(account.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{Lifecycle, Me};
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn session() -> Session {
+        let mut session = Session::new(
+            "tz4a98xxat96iws9zmbrgj3a".parse().unwrap(),
+            "session_1".parse().unwrap(),
+            "alice".parse().unwrap(),
+            "default".parse().unwrap(),
+            now(),
+        );
+        session.lifecycle = Lifecycle::Connected;
+        session
+    }
+
+    fn upstream(status: SessionStatus, account: Option<&str>) -> UpstreamSession {
+        UpstreamSession {
+            name: "session_1".parse().unwrap(),
+            status,
+            me: account.map(|id| Me { id: id.parse().unwrap(), lid: None }),
+            deployment: None,
+        }
+    }
+
+    fn after(session: Session, status: SessionStatus, account: Option<&str>, at: DateTime<Utc>) -> Session {
+        match session.observe(Some(&upstream(status, account)), at) {
+            Some(seen) => session.with(seen),
+            None => session,
+        }
+    }
+
+    #[test]
+    fn the_first_working_fills_in_the_number_and_nothing_changes_at_the_second() {
+        let paired = after(session(), SessionStatus::Working, Some("34600111222@c.us"), now());
+        assert_eq!(paired.phone.as_ref().unwrap().as_str(), "+34600111222");
+        assert_eq!((paired.epoch, paired.paired_at), (Epoch(0), Some(now())));
+        assert_eq!(paired.observe(Some(&upstream(SessionStatus::Working, Some("34600111222@c.us"))), now()), None);
+    }
+
+    #[test]
+    fn a_number_the_user_wrote_stays_until_the_next_pairing() {
+        let mut paired = after(session(), SessionStatus::Working, Some("34600111222@c.us"), now());
+        paired.phone = Some("+491701234567".parse().unwrap());
+        let reconnected = after(
+            after(paired, SessionStatus::Starting, Some("34600111222@c.us"), now()),
+            SessionStatus::Working,
+            Some("34600111222@c.us"),
+            now(),
+        );
+        assert_eq!(reconnected.phone.as_ref().unwrap().as_str(), "+491701234567");
+
+        let again = after(
+            after(reconnected, SessionStatus::ScanQrCode, None, now()),
+            SessionStatus::Working,
+            Some("34600111222@c.us"),
+            now(),
+        );
+        assert_eq!(again.phone.as_ref().unwrap().as_str(), "+34600111222");
+        assert_eq!(again.epoch, Epoch(0), "the same account is the same epoch");
+    }
+
+    #[test]
+    fn another_account_raises_the_epoch() {
+        let first = after(session(), SessionStatus::Working, Some("34600111222@c.us"), now());
+        let second = after(first, SessionStatus::Working, Some("491701234567@c.us"), now());
+        assert_eq!(second.epoch, Epoch(1));
+        assert_eq!(second.account.unwrap().as_str(), "491701234567@c.us");
+    }
+
+    #[test]
+    fn an_account_named_before_the_scan_is_not_believed() {
+        let seen = after(session(), SessionStatus::ScanQrCode, Some("34600111222@c.us"), now());
+        assert_eq!((seen.account, seen.phone, seen.paired_at), (None, None, None));
+    }
+
+    #[test]
+    fn a_session_that_is_down_disappears_after_thirty_seconds_and_an_unknown_word_brings_it_back() {
+        let down = after(session(), SessionStatus::Failed, None, now());
+        assert!(down.is_shown(now() + TimeDelta::seconds(29)));
+        assert!(!down.is_shown(now() + TimeDelta::seconds(30)));
+        let absent = down.observe(None, now() + TimeDelta::seconds(40)).unwrap();
+        assert_eq!(absent.down_since, Some(now()), "STOPPED after FAILED is the same stretch");
+        let live = after(down, SessionStatus::from("HIBERNATING"), None, now() + TimeDelta::seconds(50));
+        assert!(live.is_shown(now() + TimeDelta::seconds(100)));
+    }
+}
