@@ -7,9 +7,12 @@ use crate::ports::{GatewayError, StorageError};
 /// Why a use case did not do what was asked. Absence, refusal and failure are different words.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such session, group or link, or it is somebody else's: callers cannot tell which.
-    #[error("not found")]
+    /// There is no such session, or it is somebody else's: callers cannot tell which.
+    #[error("session not found")]
     NotFound,
+    /// There is no such group in the session's directory, or none linked.
+    #[error("group not found")]
+    NoGroup,
     /// The session is not in a state in which this can be done.
     #[error(transparent)]
     Precondition(#[from] Precondition),
@@ -63,6 +66,7 @@ impl Error {
             Self::Gateway(error) => error.retry_after(),
             Self::Storage(StorageError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::NotFound
+            | Self::NoGroup
             | Self::Precondition(_)
             | Self::ActiveCampaign
             | Self::VersionGone

@@ -194,6 +194,7 @@ fn is_definite(error: &Error) -> bool {
         Error::Gateway(error) => !error.outcome_is_unknown(),
         Error::WorkerFailing => true,
         Error::NotFound
+        | Error::NoGroup
         | Error::Precondition(_)
         | Error::ActiveCampaign
         | Error::VersionGone

@@ -139,7 +139,7 @@ impl Directory {
     /// One group of a session, and the session as it is now.
     pub(super) async fn group(&self, session: Session, id: &GroupId) -> Result<(Session, Group), Error> {
         let (session, snapshot) = self.group_snapshot(session).await?;
-        let found = snapshot.entries.iter().find(|entry| entry.group.id == *id).ok_or(Error::NotFound)?;
+        let found = snapshot.entries.iter().find(|entry| entry.group.id == *id).ok_or(Error::NoGroup)?;
         Ok((session, found.group.clone()))
     }
 

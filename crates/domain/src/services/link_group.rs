@@ -19,8 +19,7 @@ impl LinkGroup {
     /// Links it; a group that is linked already keeps its row.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a session that is not the user's or a group that is not in its directory; what
-    /// [`Directory::groups`] says.
+    /// [`Error::NoGroup`] for one that is not in the session's directory; what [`Directory::groups`] says.
     pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<GroupCampaigns, Error> {
         let session = access::wanted(&*self.ports.sessions, owner, name).await?;
         let (session, group) = self.directory.group(session, group).await?;
@@ -53,14 +52,14 @@ impl UnlinkGroup {
     /// Takes it off the list; its campaigns are kept.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a session that is not the user's or a group that is not linked;
-    /// [`Error::ActiveCampaign`]; the database's failures.
+    /// [`Error::NotFound`]; [`Error::NoGroup`] for one that is not linked; [`Error::ActiveCampaign`]; the database's
+    /// failures.
     pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<(), Error> {
         let session = access::owned(&*self.ports.sessions, owner, name).await?;
-        let account = session.account.ok_or(Error::NotFound)?;
+        let account = session.account.ok_or(Error::NoGroup)?;
         match self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await? {
             Unlinked::Done => Ok(()),
-            Unlinked::NotLinked => Err(Error::NotFound),
+            Unlinked::NotLinked => Err(Error::NoGroup),
             Unlinked::ActiveCampaign => Err(Error::ActiveCampaign),
         }
     }

@@ -1,0 +1,293 @@
+//! Bearer tokens: JWT with HS256.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use switchboard_domain::UserId;
+use switchboard_domain::ports::Clock;
+
+/// A secret that tokens are signed with: at least [`Secret::MIN_BYTES`] bytes, as many as HS256's hash has.
+#[derive(Clone, Debug)]
+pub struct Secret(SecretString);
+
+/// The secret is too short to sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a secret of at least {} bytes", Secret::MIN_BYTES)]
+pub struct ShortSecret;
+
+impl Secret {
+    /// The least length.
+    pub const MIN_BYTES: usize = 32;
+
+    /// The secret, if it is long enough.
+    ///
+    /// # Errors
+    /// [`ShortSecret`]
+    pub fn new(secret: SecretString) -> Result<Self, ShortSecret> {
+        if secret.expose_secret().len() >= Self::MIN_BYTES {
+            Ok(Self(secret))
+        } else {
+            Err(ShortSecret)
+        }
+    }
+}
+
+/// Signs and checks tokens.
+pub struct TokenKey {
+    signing: EncodingKey,
+    checking: DecodingKey,
+    validation: Validation,
+    issuer: Option<String>,
+    audience: Option<String>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A token that is no good. Why is nobody's business but the log's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no valid token")]
+pub struct TokenRefused;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
+}
+
+/// What is checked of a token beside what jsonwebtoken checks; `aud` may be a list there, so it is left to it.
+#[derive(Deserialize)]
+struct Checked {
+    sub: String,
+    exp: i64,
+    #[serde(default)]
+    nbf: Option<i64>,
+}
+
+impl TokenKey {
+    /// Longer tokens are refused unread.
+    const MAX_BYTES: usize = 8 * 1024;
+    /// How far the clocks of two machines may be apart.
+    const LEEWAY: TimeDelta = TimeDelta::seconds(30);
+
+    /// The key. Where an issuer or an audience is given, every token has to name it; where none is given, what a token
+    /// says of it does not matter.
+    pub fn new(
+        secret: &Secret,
+        issuer: Option<String>,
+        audience: Option<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let bytes = secret.0.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Time is checked below, against the clock we were given.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.required_spec_claims = HashSet::from(["exp".to_owned(), "sub".to_owned()]);
+        if let Some(issuer) = &issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        match &audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                validation.required_spec_claims.insert("aud".to_owned());
+            }
+            None => validation.validate_aud = false,
+        }
+        Self {
+            signing: EncodingKey::from_secret(bytes),
+            checking: DecodingKey::from_secret(bytes),
+            validation,
+            issuer,
+            audience,
+            clock,
+        }
+    }
+
+    /// A token for `user` that is good for `ttl` from now.
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub fn sign(
+        &self,
+        user: &UserId,
+        ttl: Duration,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let now = self.clock.now().timestamp();
+        let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+        let claims = Claims {
+            sub: user.as_str().to_owned(),
+            exp: now.saturating_add(ttl),
+            nbf: None,
+            iat: Some(now),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+    }
+
+    /// The user whom a token names, if it is signed with our secret, in time, and meant for us.
+    ///
+    /// # Errors
+    /// [`TokenRefused`]
+    pub fn verify(&self, token: &str) -> Result<UserId, TokenRefused> {
+        self.check(token).map_err(|reason| {
+            tracing::debug!(reason, "token refused");
+            TokenRefused
+        })
+    }
+
+    fn check(&self, token: &str) -> Result<UserId, &'static str> {
+        if token.len() > Self::MAX_BYTES {
+            return Err("too long");
+        }
+        // Extensions that a token calls critical are extensions that we do not know (RFC 7515, 4.1.11).
+        if has_critical_extensions(token) {
+            return Err("critical extension");
+        }
+        let claims = jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
+            .map_err(|_| "form, signature, issuer or audience")?
+            .claims;
+        let now = self.clock.now().timestamp();
+        let leeway = Self::LEEWAY.num_seconds();
+        if claims.exp.saturating_add(leeway) <= now {
+            return Err("expired");
+        }
+        if claims
+            .nbf
+            .is_some_and(|nbf| nbf > now.saturating_add(leeway))
+        {
+            return Err("not yet valid");
+        }
+        claims.sub.parse().map_err(|_| "no user id")
+    }
+}
+
+fn has_critical_extensions(token: &str) -> bool {
+    use base64::Engine as _;
+    #[derive(Deserialize)]
+    struct Extensions {
+        crit: Option<serde::de::IgnoredAny>,
+    }
+    let header = token.split('.').next().unwrap_or_default();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(header)
+        .unwrap_or_default();
+    serde_json::from_slice::<Extensions>(&json).is_ok_and(|header| header.crit.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use serde_json::{Value, json};
+    use switchboard_domain::ports::MockClock;
+
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const NOW: i64 = 1_800_000_000;
+
+    fn clock() -> Arc<dyn Clock> {
+        let mut clock = MockClock::new();
+        clock
+            .expect_now()
+            .returning(|| DateTime::<Utc>::from_timestamp(NOW, 0).unwrap());
+        Arc::new(clock)
+    }
+
+    fn key(issuer: Option<&str>, audience: Option<&str>) -> TokenKey {
+        let secret = Secret::new(SECRET.to_owned().into()).unwrap();
+        TokenKey::new(
+            &secret,
+            issuer.map(str::to_owned),
+            audience.map(str::to_owned),
+            clock(),
+        )
+    }
+
+    fn token(header: &Header, claims: &Value) -> String {
+        jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    }
+
+    fn hs256(claims: &Value) -> String {
+        token(&Header::new(Algorithm::HS256), claims)
+    }
+
+    #[test]
+    fn a_signed_token_names_its_user_until_it_expires() {
+        let key = key(Some("us"), Some("switchboard"));
+        let user: UserId = "alice".parse().unwrap();
+        assert_eq!(
+            key.verify(&key.sign(&user, Duration::from_secs(60)).unwrap()),
+            Ok(user)
+        );
+        let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
+        assert_eq!(key.verify(&hs256(&expired)), Err(TokenRefused));
+    }
+
+    #[test]
+    fn what_is_not_quite_a_good_token_is_refused() {
+        let key = key(Some("us"), Some("switchboard"));
+        let good =
+            json!({ "sub": "alice", "exp": NOW + 60, "iss": "us", "aud": ["x", "switchboard"] });
+        assert!(key.verify(&hs256(&good)).is_ok());
+
+        let with = |field: &str, value: Value| {
+            let mut claims = good.clone();
+            claims[field] = value;
+            hs256(&claims)
+        };
+        let without = |field: &str| {
+            let mut claims = good.clone();
+            claims.as_object_mut().unwrap().remove(field);
+            hs256(&claims)
+        };
+        let mut critical = Header::new(Algorithm::HS256);
+        critical.crit = Some(vec!["b64".to_owned()]);
+        let unsigned =
+            "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MTkwMDAwMDAwMH0.";
+        for bad in [
+            with("iss", json!("them")),
+            without("iss"),
+            with("aud", json!("else")),
+            without("aud"),
+            without("exp"),
+            without("sub"),
+            with("sub", json!("")),
+            with("sub", json!(7)),
+            with("nbf", json!(NOW + 31)),
+            with("padding", json!("x".repeat(9000))),
+            token(&critical, &good),
+            token(&Header::new(Algorithm::HS384), &good),
+            format!("{}x", hs256(&good)),
+            unsigned.to_owned(),
+            String::new(),
+            "a.b.c".to_owned(),
+        ] {
+            assert_eq!(key.verify(&bad), Err(TokenRefused), "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_a_configured_audience_any_will_do() {
+        let claims = json!({ "sub": "alice", "exp": NOW + 60, "aud": "anything" });
+        assert!(key(None, None).verify(&hs256(&claims)).is_ok());
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        assert_eq!(Secret::new("x".repeat(31).into()).unwrap_err(), ShortSecret);
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use switchboard_domain::UserId;
+use switchboard_waha_fake::Engine;
+
+/// A multi-user backend for WhatsApp over WAHA.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    /// The configuration file; without it `switchboard.toml`, if there is one.
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try everything in one process: SQLite in a temporary folder, a built-in fake WAHA, sample data.
+    Demo(DemoOptions),
+    /// Serve the API.
+    Serve,
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Print a bearer token for a user, signed with the configured secret.
+    Token(TokenOptions),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether the configuration can be served with, and what it amounts to.
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) bind: SocketAddr,
+    /// Which of WAHA's engines to imitate: NOWEB, WEBJS, GOWS or WPP.
+    #[arg(long, value_name = "ENGINE", default_value_t = Engine::Noweb)]
+    pub(crate) engine: Engine,
+    /// How many groups each account has.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) groups: usize,
+    /// How many contacts each account has.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) contacts: usize,
+    /// How long after a QR code appears a phone scans it: seconds, or `never`.
+    #[arg(long, value_name = "SECONDS", default_value = "15")]
+    pub(crate) scan_after: ScanAfter,
+}
+
+/// When the demo's phone scans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ScanAfter(pub(crate) Option<Duration>);
+
+impl FromStr for ScanAfter {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        seconds.map(|seconds| Self(Some(seconds))).ok_or("expected a number of seconds, or `never`")
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenOptions {
+    /// Whom the token names.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: UserId,
+    /// How long it is good for, like 30m, 1h or 7days.
+    #[arg(long, default_value = "1h")]
+    pub(crate) ttl: humantime::Duration,
+}

@@ -1,0 +1,307 @@
+//! The configuration: defaults < `switchboard.toml` < `SWITCHBOARD__SECTION__KEY`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use config::{Environment, File, FileFormat};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use switchboard_http::Secret;
+use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// Everything that can be configured, as it was written. What has a form of its own is checked by the getters, which
+/// name the key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    server: Server,
+    database: Database,
+    waha: Waha,
+    auth: Auth,
+    log: Log,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Server {
+    bind: String,
+    trpc_path: String,
+    #[serde(deserialize_with = "list_or_commas")]
+    cors_origins: Vec<String>,
+    shutdown_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Database {
+    url: SecretString,
+    max_connections: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Waha {
+    url: Option<String>,
+    api_key: Option<SecretString>,
+    webhook_url: Option<String>,
+    webhook_secret: Option<SecretString>,
+    deadlines: WahaDeadlines,
+    /// Of an answer with groups or contacts.
+    lists_max_bytes: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WahaDeadlines {
+    connect_seconds: u64,
+    status_seconds: u64,
+    qr_seconds: u64,
+    lifecycle_seconds: u64,
+    lists_seconds: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Auth {
+    hs256_secret: Option<SecretString>,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Log {
+    filter: String,
+    format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For programs: an object a line.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:8080".to_owned(),
+            trpc_path: "/api/trpc".to_owned(),
+            cors_origins: Vec::new(),
+            shutdown_seconds: 30,
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: SecretString::from("sqlite://switchboard.sqlite"), max_connections: 16 }
+    }
+}
+
+impl Default for WahaDeadlines {
+    fn default() -> Self {
+        let defaults = Deadlines::default();
+        Self {
+            connect_seconds: defaults.connect.as_secs(),
+            status_seconds: defaults.status.as_secs(),
+            qr_seconds: defaults.qr.as_secs(),
+            lifecycle_seconds: defaults.lifecycle.as_secs(),
+            lists_seconds: defaults.lists.as_secs(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Pretty }
+    }
+}
+
+/// Where and how to listen.
+#[derive(Debug)]
+pub(crate) struct ServerConfig {
+    pub(crate) bind: SocketAddr,
+    pub(crate) trpc_path: String,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) shutdown: Duration,
+}
+
+/// Whose tokens are good.
+#[derive(Debug)]
+pub(crate) struct AuthConfig {
+    pub(crate) secret: Secret,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: Option<String>,
+}
+
+impl Config {
+    const FILE: &str = "switchboard.toml";
+
+    /// Reads the file, which has to exist if it is named, and the environment.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let source = match file {
+            Some(path) => File::from(path).format(FileFormat::Toml).required(true),
+            None => File::new(Self::FILE, FileFormat::Toml).required(false),
+        };
+        // Not parsed before their type is known: an API key like 00123 is no number.
+        let environment = Environment::with_prefix("SWITCHBOARD").prefix_separator("__").separator("__");
+        let merged = config::Config::builder().add_source(source).add_source(environment).build()?;
+        serde_path_to_error::deserialize(merged).map_err(|error| match error.path().to_string().as_str() {
+            "." => anyhow!("configuration: {}", error.inner()),
+            key => anyhow!("{key}: {}", error.inner()),
+        })
+    }
+
+    /// Checks everything that `serve` needs, and says what it amounts to, without secrets.
+    pub(crate) fn check(&self) -> anyhow::Result<String> {
+        let server = self.server()?;
+        self.auth()?;
+        self.log()?;
+        let worker = self.worker()?;
+        self.waha_client()?;
+        super::wiring::storage(self)?;
+        Ok(format!(
+            "The configuration is good: tRPC at http://{}{}, {} database, WAHA at {}.",
+            server.bind,
+            server.trpc_path,
+            if self.database.url.expose_secret().starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" },
+            worker.url.origin().ascii_serialization(),
+        ))
+    }
+
+    pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
+        let Server { bind, trpc_path, cors_origins, shutdown_seconds } = &self.server;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+        if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
+            bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
+        }
+        for origin in cors_origins {
+            let url: Url = parsed("server.cors_origins", origin, "origins like https://app.example.com")?;
+            if url.origin().ascii_serialization() != *origin {
+                bail!("server.cors_origins: expected origins like https://app.example.com, found {origin:?}");
+            }
+        }
+        Ok(ServerConfig {
+            bind: parsed("server.bind", bind, "an address and port like 127.0.0.1:8080")?,
+            trpc_path: trpc_path.clone(),
+            cors_origins: cors_origins.clone(),
+            shutdown: Duration::from_secs(*shutdown_seconds),
+        })
+    }
+
+    pub(crate) fn database_url(&self) -> &SecretString {
+        &self.database.url
+    }
+
+    pub(crate) fn max_connections(&self) -> anyhow::Result<usize> {
+        match self.database.max_connections {
+            0 => bail!("database.max_connections: expected 1 or more, found 0"),
+            connections => Ok(connections),
+        }
+    }
+
+    pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
+        let secret = present("auth.hs256_secret", self.auth.hs256_secret.as_ref(), "the secret that tokens are signed with")?;
+        Ok(AuthConfig {
+            secret: Secret::new(secret.clone()).context("auth.hs256_secret")?,
+            issuer: self.auth.issuer.clone(),
+            audience: self.auth.audience.clone(),
+        })
+    }
+
+    /// The WAHA server.
+    pub(crate) fn worker(&self) -> anyhow::Result<WorkerConfig> {
+        const URL: &str = "the address of your WAHA server, like http://127.0.0.1:3000";
+        let url = self.waha.url.as_deref().filter(|url| !url.is_empty()).ok_or_else(|| missing("waha.url", URL))?;
+        let api_key = present("waha.api_key", self.waha.api_key.as_ref(), "the API key of your WAHA server")?;
+        Ok(WorkerConfig {
+            name: super::wiring::worker_name(),
+            url: web_url("waha.url", url, URL)?,
+            api_key: api_key.clone(),
+            webhook: self.webhook()?,
+        })
+    }
+
+    pub(crate) fn waha_client(&self) -> anyhow::Result<ClientConfig> {
+        let WahaDeadlines { connect_seconds, status_seconds, qr_seconds, lifecycle_seconds, lists_seconds } =
+            self.waha.deadlines;
+        let deadline = |key: &str, seconds: u64| match seconds {
+            1..=3600 => Ok(Duration::from_secs(seconds)),
+            _ => Err(anyhow!("waha.deadlines.{key}: expected 1 to 3600 seconds, found {seconds}")),
+        };
+        let defaults = Limits::default();
+        Ok(ClientConfig {
+            deadlines: Deadlines {
+                connect: deadline("connect_seconds", connect_seconds)?,
+                status: deadline("status_seconds", status_seconds)?,
+                qr: deadline("qr_seconds", qr_seconds)?,
+                lifecycle: deadline("lifecycle_seconds", lifecycle_seconds)?,
+                lists: deadline("lists_seconds", lists_seconds)?,
+            },
+            limits: Limits { lists: self.waha.lists_max_bytes.unwrap_or(defaults.lists), ..defaults },
+            environment_proxy: false,
+        })
+    }
+
+    pub(crate) fn log(&self) -> anyhow::Result<(EnvFilter, LogFormat)> {
+        let filter = EnvFilter::try_new(&self.log.filter)
+            .map_err(|error| anyhow!("log.filter: expected a filter like info,switchboard=debug: {error}"))?;
+        Ok((filter, self.log.format))
+    }
+
+    fn webhook(&self) -> anyhow::Result<Option<WebhookConfig>> {
+        const URL: &str = "the public address of this server's webhooks, like https://api.example.com/webhooks/waha";
+        let Some(url) = self.waha.webhook_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        let secret = self.waha.webhook_secret.as_ref();
+        let secret = present("waha.webhook_secret", secret, "the secret that WAHA signs webhooks with")?;
+        Ok(Some(WebhookConfig { url: web_url("waha.webhook_url", url, URL)?, secret: secret.clone() }))
+    }
+}
+
+/// A value with a form of its own.
+fn parsed<T: FromStr>(key: &str, text: &str, expected: &str) -> anyhow::Result<T> {
+    text.parse().map_err(|_| anyhow!("{key}: expected {expected}, found {text:?}"))
+}
+
+/// An http address. What was found is not repeated: it may hold a password.
+fn web_url(key: &str, text: &str, expected: &str) -> anyhow::Result<Url> {
+    match text.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        _ => bail!("{key}: expected {expected}"),
+    }
+}
+
+/// A secret that has to be set.
+fn present<'a>(key: &str, secret: Option<&'a SecretString>, expected: &str) -> anyhow::Result<&'a SecretString> {
+    secret.filter(|secret| !secret.expose_secret().is_empty()).ok_or_else(|| missing(key, expected))
+}
+
+fn missing(key: &str, expected: &str) -> anyhow::Error {
+    let variable = format!("SWITCHBOARD__{}", key.replace('.', "__").to_uppercase());
+    anyhow!("{key}: expected {expected}, but it is not set (here, or as {variable})")
+}
+
+/// A list, or one text with commas, as an environment variable has it.
+fn list_or_commas<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Commas(String),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::List(list) => list,
+        Either::Commas(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        }
+    })
+}

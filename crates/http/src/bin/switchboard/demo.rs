@@ -1,0 +1,168 @@
+//! `switchboard demo`: everything in one process, to try without a phone, a WAHA or a database.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, get, post};
+use anyhow::Context as _;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use switchboard_domain::ports::{CampaignRepository, Clock as _, Random as _};
+use switchboard_domain::services::PageRequest;
+use switchboard_domain::{
+    Campaign, CampaignStatus, Limit, LinkedGroup, SessionName, SystemClock, SystemRandom, UserId,
+};
+use switchboard_http::{Secret, State};
+use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
+use switchboard_waha_adapter::{ClientConfig, WahaGateway, WorkerConfig};
+use switchboard_waha_fake::{FakeWaha, Options};
+use tracing_subscriber::EnvFilter;
+
+use super::cli::DemoOptions;
+use super::config::{AuthConfig, LogFormat, ServerConfig};
+use super::{page, serve, telemetry, wiring};
+
+/// How long a token of the demo is good for.
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Runs the demo. It looks at no configuration.
+pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
+    telemetry::init(EnvFilter::new("info"), LogFormat::Pretty);
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let store = SqliteStore::at(&folder.path().join("demo.sqlite"), SqliteOptions::default())?;
+    store.migrate().await.context("the demo's database")?;
+    let storage = wiring::stored_in(store);
+
+    let waha = Arc::new(start_waha(&options).await?);
+    let worker = WorkerConfig {
+        name: wiring::worker_name(),
+        url: waha.url().parse().context("the fake WAHA's address")?,
+        api_key: SecretString::from(waha.api_key()),
+        webhook: None,
+    };
+    let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default())?);
+    let secret = Secret::new(random_text().into())?;
+    let auth = AuthConfig { secret, issuer: None, audience: None };
+    let state = wiring::state(&storage, gateway, wiring::tokens(&auth));
+
+    let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
+    let samples = tokio::spawn(samples.keep_adding());
+    announce(options.bind, &waha.url());
+    let about = web::Data::new(About { waha: waha.url() });
+    let more = move |server: &mut ServiceConfig| {
+        server.app_data(about.clone()).service(start_page).service(sign_in);
+    };
+    let server = ServerConfig {
+        bind: options.bind,
+        trpc_path: "/api/trpc".to_owned(),
+        cors_origins: Vec::new(),
+        shutdown: Duration::from_secs(5),
+    };
+    let served = serve::listen(&server, &state, more).await;
+    samples.abort();
+    served
+}
+
+async fn start_waha(options: &DemoOptions) -> anyhow::Result<FakeWaha> {
+    let waha = Options {
+        api_key: random_text(),
+        engine: options.engine,
+        groups: options.groups,
+        contacts: options.contacts,
+        scan_after: options.scan_after.0,
+        ..Options::default()
+    };
+    switchboard_waha_fake::start(waha).await.context("the fake WAHA did not start")
+}
+
+/// 256 random bits.
+fn random_text() -> String {
+    format!("{:032x}{:032x}", SystemRandom.bits(), SystemRandom.bits())
+}
+
+fn announce(bind: SocketAddr, waha: &str) {
+    if !bind.ip().is_loopback() {
+        tracing::warn!("the demo signs anybody in as anybody, and listens beyond this machine");
+    }
+    println!("Switchboard demo: open http://{bind}/ (the fake WAHA is at {waha})");
+}
+
+/// What the start page says of this demo.
+struct About {
+    waha: String,
+}
+
+#[get("/")]
+async fn start_page(request: actix_web::HttpRequest, about: web::Data<About>) -> HttpResponse {
+    let connection = request.connection_info();
+    let here = format!("{}://{}", connection.scheme(), connection.host());
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page::start(&here, &about.waha))
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    user: UserId,
+}
+
+#[derive(Serialize)]
+struct SignedIn {
+    token: String,
+}
+
+/// Signs anybody in as anybody. Exists in the demo only.
+#[post("/demo/sign-in")]
+async fn sign_in(state: web::Data<State>, form: web::Json<SignIn>) -> actix_web::Result<web::Json<SignedIn>> {
+    let token = state.tokens.sign(&form.user, TOKEN_TTL).map_err(actix_web::error::ErrorInternalServerError)?;
+    Ok(web::Json(SignedIn { token }))
+}
+
+/// Plays the user and the sibling service: gives each newly paired account two linked groups with campaigns.
+struct Samples {
+    waha: Arc<FakeWaha>,
+    state: Arc<State>,
+    campaigns: Arc<dyn CampaignRepository>,
+}
+
+impl Samples {
+    async fn keep_adding(self) {
+        let mut done: Vec<(String, Option<String>)> = Vec::new();
+        loop {
+            for session in self.waha.sessions() {
+                let pairing = (session.name.clone(), session.me.as_ref().map(|me| me.id.clone()));
+                if session.status != "WORKING" || done.contains(&pairing) {
+                    continue;
+                }
+                match self.add(session.metadata.get("user.id").and_then(serde_json::Value::as_str).unwrap_or_default(), &session.name).await {
+                    Ok(()) => done.push(pairing),
+                    Err(error) => tracing::debug!(error = format!("{error:#}"), "no sample data yet"),
+                }
+            }
+            SystemClock.sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn add(&self, user: &str, session: &str) -> anyhow::Result<()> {
+        let (user, session): (UserId, SessionName) = (user.parse()?, session.parse()?);
+        let services = &self.state.services;
+        let limit = Limit::clamped(2).context("two is a limit")?;
+        let first = PageRequest { limit, cursor: 0, search: None, version: None };
+        let groups = services.directory.groups(&user, &session, &first).await?.page.items;
+        let statuses = [CampaignStatus::Scheduled, CampaignStatus::InProgress];
+        for (group, status) in groups.into_iter().zip(statuses) {
+            let linked = services.link_group.run(&user, &session, &group.id).await?;
+            if linked.campaigns.is_empty() {
+                self.start_campaign(&linked.group, status).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_campaign(&self, group: &LinkedGroup, status: CampaignStatus) -> anyhow::Result<()> {
+        let now = SystemClock.now();
+        let id = SystemRandom.cuid().parse()?;
+        let campaign = Campaign { id, group: group.id.clone(), status, start_date: now };
+        Ok(self.campaigns.save(&campaign, now).await?)
+    }
+}

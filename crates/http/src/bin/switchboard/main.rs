@@ -1,0 +1,46 @@
+//! The `switchboard` binary: reads what it is told, wires the adapters to the use cases, and runs.
+
+mod cli;
+mod config;
+mod demo;
+mod migrate;
+mod page;
+mod serve;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::cli::{Cli, Command, ConfigCommand};
+use self::config::Config;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line that says what was wrong; `{:#}` adds the causes.
+            eprintln!("switchboard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = || Config::load(cli.config.as_deref());
+    match cli.command {
+        Command::Demo(options) => demo::run(options).await,
+        Command::Serve => serve::run(config()?).await,
+        Command::Migrate => migrate::run(&config()?).await,
+        Command::Token(options) => {
+            println!("{}", wiring::tokens(&config()?.auth()?).sign(&options.user, options.ttl.into())?);
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Check) => {
+            println!("{}", config()?.check()?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Logs.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::config::LogFormat;
+
+/// Writes logs to the standard error stream.
+pub(crate) fn init(filter: EnvFilter, format: LogFormat) {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Pretty => builder.finish().init(),
+        LogFormat::Json => builder.json().finish().init(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Adapters to ports: besides `demo`, the only place that names them.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+use switchboard_domain::ports::{
+    CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, Ports, SessionRepository,
+    StorageError, WhatsAppGateway,
+};
+use switchboard_domain::services::Services;
+use switchboard_domain::{SystemClock, SystemRandom, WorkerName};
+use switchboard_http::{State, TokenKey};
+use switchboard_pg_adapter::{PgOptions, PgStore};
+use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
+
+use super::config::{AuthConfig, Config};
+
+/// A database, as every port that it implements.
+pub(crate) struct Storage {
+    pub(crate) sessions: Arc<dyn SessionRepository>,
+    pub(crate) leases: Arc<dyn LeaseRepository>,
+    pub(crate) groups: Arc<dyn GroupRepository>,
+    pub(crate) campaigns: Arc<dyn CampaignRepository>,
+    pub(crate) deployments: Arc<dyn DeploymentRepository>,
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) schema: Arc<dyn Schema>,
+}
+
+/// What a database is beside the ports: something with a schema, perhaps to be had alone.
+#[async_trait]
+pub(crate) trait Schema: Send + Sync {
+    /// Brings the schema up to date.
+    async fn migrate(&self) -> Result<(), StorageError>;
+
+    /// Keeps other processes out, where one process has to have the database alone.
+    fn lock(&self) -> anyhow::Result<Option<DatabaseLock>>;
+}
+
+#[async_trait]
+impl Schema for PgStore {
+    async fn migrate(&self) -> Result<(), StorageError> {
+        Self::migrate(self).await
+    }
+
+    fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Schema for SqliteStore {
+    async fn migrate(&self) -> Result<(), StorageError> {
+        Self::migrate(self).await
+    }
+
+    fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
+        Ok(Some(Self::lock(self)?))
+    }
+}
+
+/// The configured database; nothing is connected yet.
+pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
+    let url = config.database_url();
+    match url.expose_secret().split_once("://").map(|(scheme, _)| scheme) {
+        Some("sqlite") => {
+            let store = SqliteStore::new(url.expose_secret(), SqliteOptions::default()).context("database.url")?;
+            Ok(stored_in(store))
+        }
+        Some("postgres" | "postgresql") => {
+            let options = PgOptions { max_connections: config.max_connections()?, ..PgOptions::default() };
+            Ok(stored_in(PgStore::new(url, options).context("database.url")?))
+        }
+        _ => Err(anyhow!("database.url: expected sqlite://file or postgres://user:password@host/database")),
+    }
+}
+
+/// One store as all its ports.
+pub(crate) fn stored_in<S>(store: S) -> Storage
+where
+    S: SessionRepository
+        + LeaseRepository
+        + GroupRepository
+        + CampaignRepository
+        + DeploymentRepository
+        + Database
+        + Schema
+        + 'static,
+{
+    let store = Arc::new(store);
+    Storage {
+        sessions: store.clone(),
+        leases: store.clone(),
+        groups: store.clone(),
+        campaigns: store.clone(),
+        deployments: store.clone(),
+        database: store.clone(),
+        schema: store,
+    }
+}
+
+/// Who signs and checks tokens.
+pub(crate) fn tokens(auth: &AuthConfig) -> TokenKey {
+    TokenKey::new(&auth.secret, auth.issuer.clone(), auth.audience.clone(), Arc::new(SystemClock))
+}
+
+/// Everything a request works with. What outlives a request runs on the present runtime.
+pub(crate) fn state(storage: &Storage, gateway: Arc<dyn WhatsAppGateway>, tokens: TokenKey) -> Arc<State> {
+    let ports = Ports {
+        sessions: storage.sessions.clone(),
+        leases: storage.leases.clone(),
+        groups: storage.groups.clone(),
+        deployments: storage.deployments.clone(),
+        gateway: gateway.clone(),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    };
+    let services = Services::new(&ports, worker_name());
+    Arc::new(State { services, tokens, database: storage.database.clone(), gateway })
+}
+
+/// The name of the one WAHA server.
+pub(crate) fn worker_name() -> WorkerName {
+    "default".parse().expect("a word of letters is a worker's name")
+}

@@ -1,0 +1,20 @@
+//! What every request works with.
+
+use std::sync::Arc;
+
+use switchboard_domain::ports::{Database, WhatsAppGateway};
+use switchboard_domain::services::Services;
+
+use crate::auth::TokenKey;
+
+/// The use cases, and who may use them.
+pub struct State {
+    /// The use cases.
+    pub services: Services,
+    /// Whose tokens are good.
+    pub tokens: TokenKey,
+    /// Asked whether it is there.
+    pub database: Arc<dyn Database>,
+    /// Asked which workers answer.
+    pub gateway: Arc<dyn WhatsAppGateway>,
+}

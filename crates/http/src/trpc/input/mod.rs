@@ -1,0 +1,11 @@
+//! What procedures take: input types declared field by field, checked by zod's rules.
+
+mod fields;
+mod issue;
+mod schema;
+mod value;
+
+pub use fields::{Fields, Input};
+pub use issue::{Issue, Problem};
+pub use schema::{Boolean, Defaulted, Integer, Optional, Parsed, Schema, Text, boolean, integer, string};
+pub use value::Value;

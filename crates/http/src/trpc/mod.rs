@@ -1,0 +1,38 @@
+//! tRPC v11 over HTTP, as the real `@trpc/client` expects it (@trpc/server 11.25.2, recorded).
+//!
+//! A [`Router`] is a table of typed procedures. [`Router::handle`] turns a [`Request`] into a
+//! [`Response`] without knowing any web framework; [`service`] is the adapter for actix.
+//!
+//! One endpoint serves clients with and without superjson: each call is answered in the
+//! [`Transformer`] its input came in. Errors have the form of the T3 stack's error formatter,
+//! `data.zodError` included, and never a stack.
+
+mod code;
+mod envelope;
+mod error;
+mod handle;
+mod input;
+mod jsonl;
+mod output;
+mod procedure;
+mod request;
+mod response;
+mod router;
+mod service;
+mod superjson;
+
+pub mod user;
+
+pub use code::Code;
+pub use error::Error;
+pub use input::{
+    Boolean, Defaulted, Fields, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text,
+    Value, boolean, integer, string,
+};
+pub use output::{Date, DatePaths, Output};
+pub use procedure::{Call, Kind};
+pub use request::{BodyError, Request};
+pub use response::{Body, Response};
+pub use router::Router;
+pub use service::{BODY_LIMIT, service};
+pub use superjson::Transformer;

@@ -1,0 +1,224 @@
+//! What procedures answer: JSON, and where in it the dates are.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::{Serialize, Serializer};
+
+use super::Error;
+
+/// The output of a procedure: plain JSON plus the places of its dates, which superjson announces
+/// so that the client gets `Date` objects.
+///
+/// ```
+/// use serde::Serialize;
+/// use switchboard_http::trpc::{Date, DatePaths, Output};
+///
+/// #[derive(Serialize)]
+/// struct Group {
+///     name: String,
+///     linked_at: Date,
+///     campaigns: Vec<Campaign>,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct Campaign {
+///     start: Option<Date>,
+/// }
+///
+/// impl Output for Group {
+///     fn dates(&self, at: &mut DatePaths) {
+///         at.date("linked_at");
+///         at.each("campaigns", &self.campaigns, Output::dates);
+///     }
+/// }
+///
+/// impl Output for Campaign {
+///     fn dates(&self, at: &mut DatePaths) {
+///         at.value("start", &self.start);
+///     }
+/// }
+/// ```
+pub trait Output: Serialize {
+    /// Whether this is JavaScript's `undefined`, the result of a procedure that returns nothing.
+    const UNDEFINED: bool = false;
+
+    /// Names the dates within. The names are those of the JSON.
+    fn dates(&self, _at: &mut DatePaths) {}
+}
+
+impl Output for () {
+    const UNDEFINED: bool = true;
+}
+
+/// Any JSON, without dates.
+impl Output for serde_json::Value {}
+
+impl Output for Date {
+    fn dates(&self, at: &mut DatePaths) {
+        at.here();
+    }
+}
+
+/// `None` is `null`.
+impl<T: Output> Output for Option<T> {
+    fn dates(&self, at: &mut DatePaths) {
+        if let Some(value) = self {
+            value.dates(at);
+        }
+    }
+}
+
+impl<T: Output> Output for Vec<T> {
+    fn dates(&self, at: &mut DatePaths) {
+        at.items(self, T::dates);
+    }
+}
+
+/// Where the dates of an output are, as superjson's paths.
+#[derive(Debug)]
+pub struct DatePaths {
+    prefix: String,
+    found: Vec<String>,
+}
+
+impl DatePaths {
+    fn of(output: &impl Output) -> Vec<String> {
+        let mut at = Self { prefix: String::new(), found: Vec::new() };
+        output.dates(&mut at);
+        at.found
+    }
+
+    /// The value itself is a date.
+    pub fn here(&mut self) {
+        self.found.push(self.prefix.clone());
+    }
+
+    /// The field is a date, always. For one that may be absent see [`DatePaths::value`].
+    pub fn date(&mut self, field: &str) {
+        self.within(field, Self::here);
+    }
+
+    /// The field has dates of its own, or is perhaps a date.
+    pub fn value(&mut self, field: &str, value: &impl Output) {
+        self.within(field, |at| value.dates(at));
+    }
+
+    /// The field is a list whose items have dates.
+    pub fn each<T>(&mut self, field: &str, items: &[T], dates: impl FnMut(&T, &mut Self)) {
+        self.within(field, |at| at.items(items, dates));
+    }
+
+    fn items<T>(&mut self, items: &[T], mut dates: impl FnMut(&T, &mut Self)) {
+        for (index, item) in items.iter().enumerate() {
+            self.within(&index.to_string(), |at| dates(item, at));
+        }
+    }
+
+    fn within(&mut self, segment: &str, dates: impl FnOnce(&mut Self)) {
+        let outer = self.prefix.len();
+        if outer > 0 {
+            self.prefix.push('.');
+        }
+        for character in segment.chars() {
+            if matches!(character, '.' | '\\') {
+                self.prefix.push('\\');
+            }
+            self.prefix.push(character);
+        }
+        dates(self);
+        self.prefix.truncate(outer);
+    }
+}
+
+/// A moment, written as JavaScript's `toISOString` does: `2025-01-02T03:04:05.678Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(pub DateTime<Utc>);
+
+impl From<DateTime<Utc>> for Date {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = self.0;
+        let mut text = String::with_capacity(24);
+        let year = time.year();
+        // Years beyond four digits have a sign and six.
+        let written = if (0..=9999).contains(&year) { write!(text, "{year:04}") } else { write!(text, "{year:+07}") };
+        // A leap second counts on past 999 ms; JavaScript knows none.
+        let millisecond = (time.nanosecond() / 1_000_000).min(999);
+        written
+            .and_then(|()| {
+                write!(
+                    text,
+                    "-{:02}-{:02}T{:02}:{:02}:{:02}.{millisecond:03}Z",
+                    time.month(),
+                    time.day(),
+                    time.hour(),
+                    time.minute(),
+                    time.second(),
+                )
+            })
+            .map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+}
+
+/// An output made ready to be sent, in whichever envelope.
+#[derive(Debug, PartialEq)]
+pub(super) enum Data {
+    Undefined,
+    Json { text: String, dates: Vec<String> },
+}
+
+impl Data {
+    pub(super) fn of<O: Output>(output: &O) -> Result<Self, Error> {
+        if O::UNDEFINED {
+            return Ok(Self::Undefined);
+        }
+        match serde_json::to_string(output) {
+            Ok(text) => Ok(Self::Json { text, dates: DatePaths::of(output) }),
+            Err(error) => {
+                tracing::error!(%error, "the output of a procedure is not JSON");
+                Err(Error::internal())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn iso(millis: i64) -> String {
+        let date = Date(DateTime::from_timestamp_millis(millis).unwrap());
+        serde_json::to_value(date).unwrap().as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn dates_are_written_as_javascript_does() {
+        assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(1_735_787_045_678), "2025-01-02T03:04:05.678Z");
+        assert_eq!(iso(253_402_300_800_000), "+010000-01-01T00:00:00.000Z");
+        assert_eq!(iso(-62_198_755_200_000), "-000001-01-01T00:00:00.000Z");
+        assert_eq!(iso(-1), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn dots_and_backslashes_in_keys_are_escaped() {
+        let mut at = DatePaths { prefix: String::new(), found: Vec::new() };
+
+        at.within(r"a.b\c", |at| at.date("d"));
+
+        assert_eq!(at.found, [r"a\.b\\c.d"]);
+    }
+
+    #[test]
+    fn an_absent_date_is_not_announced() {
+        assert_eq!(DatePaths::of(&None::<Date>), Vec::<String>::new());
+        assert_eq!(DatePaths::of(&vec![None, Some(Date(DateTime::UNIX_EPOCH))]), ["1"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! The endpoint as an actix service.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderName};
+use actix_web::http::{Method, StatusCode};
+use actix_web::rt::time::timeout;
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+use super::{Body, BodyError, Request, Response, Router};
+
+/// The largest body that is read. Inputs are a few names; a batch has a hundred of them.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Serves the router at `endpoint` (like `/api/trpc`), whatever the method. `context` is made from
+/// each request once.
+pub fn service<C, F>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Resource
+where
+    C: Clone + Send + 'static,
+    F: Fn(&HttpRequest) -> C + 'static,
+{
+    let context = Rc::new(context);
+    web::resource(format!("{endpoint}/{{procedures:.*}}")).to(move |request: HttpRequest, payload: web::Payload| {
+        let router = Arc::clone(&router);
+        let context = Rc::clone(&context);
+        async move {
+            let body = body(request.method(), payload).await;
+            let context = context(&request);
+            answer(router.handle(context, seen(&request, body)).await)
+        }
+    })
+}
+
+/// What tRPC looks at.
+fn seen(request: &HttpRequest, body: Result<Bytes, BodyError>) -> Request<'_> {
+    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    Request {
+        method: request.method().as_str(),
+        path: below_endpoint(request),
+        query: request.query_string(),
+        content_type: header(header::CONTENT_TYPE),
+        trpc_accept: header(HeaderName::from_static("trpc-accept")),
+        accept: header(header::ACCEPT),
+        body,
+    }
+}
+
+/// The path below the endpoint as it came. actix's own match is partly decoded, so the slashes
+/// before it are counted instead.
+fn below_endpoint(request: &HttpRequest) -> &str {
+    let slashes = request.match_pattern().map_or(1, |pattern| pattern.matches('/').count());
+    request.uri().path().splitn(slashes + 1, '/').nth(slashes).unwrap_or_default()
+}
+
+async fn body(method: &Method, payload: web::Payload) -> Result<Bytes, BodyError> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(Bytes::new());
+    }
+    timeout(BODY_DEADLINE, read(payload)).await.unwrap_or(Err(BodyError::TooSlow))
+}
+
+async fn read(mut payload: web::Payload) -> Result<Bytes, BodyError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| BodyError::Broken)?;
+        if body.len() + chunk.len() > BODY_LIMIT {
+            body.extend_from_slice(&chunk[..BODY_LIMIT - body.len()]);
+            return Err(BodyError::TooLarge(body.freeze()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn answer(response: Response) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::build(status);
+    for (name, value) in response.headers {
+        answer.insert_header((name, &*value));
+    }
+    match response.body {
+        Body::Empty => answer.finish(),
+        Body::Full(bytes) => answer.body(bytes),
+        // Compression, and proxies that buffer, would hold lines back.
+        Body::Stream(lines) => answer
+            .insert_header((header::CONTENT_ENCODING, "identity"))
+            .insert_header(("x-accel-buffering", "no"))
+            .streaming(lines.map(Ok::<_, Infallible>)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::Compress;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, web};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::trpc::{Fields, Input, string};
+
+    struct Greet(String);
+
+    impl Input for Greet {
+        fn parse(fields: &mut Fields) -> Option<Self> {
+            fields.read("name", string().min(1)).map(Self)
+        }
+    }
+
+    /// The status, `content-encoding` and body of the answer, below a scope and behind a
+    /// compressor.
+    async fn answer(request: TestRequest) -> (u16, Option<String>, String) {
+        let router = Router::new(|_: &String, _| Ok(()))
+            .query("who", async |user: String, (): ()| Ok(Json::String(user)))
+            .mutation("touch", async |_, (): ()| Ok(json!("touched")))
+            .mutation("greet", async |user, Greet(name)| Ok(json!([user, name])));
+        let user = |request: &HttpRequest| format!("{:?}", request.headers().get("x-user"));
+        let service = service("/trpc", Arc::new(router), user);
+        let app = App::new().wrap(Compress::default()).service(web::scope("/api").service(service));
+        let app = init_service(app).await;
+        let response = call_service(&app, request.to_request()).await;
+        let encoding = response.headers().get("content-encoding");
+        let encoding = encoding.map(|value| value.to_str().unwrap().to_owned());
+        let status = response.status().as_u16();
+        let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+        (status, encoding, body)
+    }
+
+    fn post(path: &str) -> TestRequest {
+        TestRequest::post().uri(path).insert_header(("content-type", "application/json"))
+    }
+
+    #[actix_web::test]
+    async fn the_path_below_the_endpoint_comes_as_it_was_sent() {
+        let (status, _, body) = answer(TestRequest::get().uri("/api/trpc/w%68o%2Cx?batch=1")).await;
+        assert_eq!(status, 207);
+        assert!(body.starts_with(r#"[{"result":{"data":"None"}},{"error""#), "{body}");
+
+        let (status, _, body) = answer(TestRequest::get().uri("/api/trpc/a%2")).await;
+        assert_eq!(status, 400);
+        assert!(body.contains(r#"Invalid URL-encoding in path \"a%2\""#), "{body}");
+
+        let (status, _, body) = answer(TestRequest::get().uri("/api/trpc/")).await;
+        assert_eq!(status, 404);
+        assert!(body.contains(r#"No procedure found on path \"\""#), "{body}");
+    }
+
+    #[actix_web::test]
+    async fn the_context_and_the_body_reach_the_handler() {
+        let request = post("/api/trpc/greet").insert_header(("x-user", "ana"));
+
+        let (status, _, body) = answer(request.set_payload(r#"{"name":"Ben"}"#)).await;
+
+        assert_eq!(status, 200);
+        assert_eq!(body, r#"{"result":{"data":["Some(\"ana\")","Ben"]}}"#);
+    }
+
+    #[actix_web::test]
+    async fn a_body_over_the_limit_fails_only_calls_that_read_it() {
+        let large = vec![b' '; BODY_LIMIT + 1];
+
+        let (status, _, body) = answer(post("/api/trpc/greet,touch?batch=1").set_payload(large)).await;
+
+        assert_eq!(status, 207);
+        assert!(body.starts_with(r#"[{"error":{"message":"PAYLOAD_TOO_LARGE""#), "{body}");
+        assert!(body.ends_with(r#"{"result":{"data":"touched"}}]"#), "{body}");
+    }
+
+    #[actix_web::test]
+    async fn lines_are_not_compressed() {
+        let request = TestRequest::get()
+            .uri("/api/trpc/who?batch=1")
+            .insert_header(("accept-encoding", "gzip"))
+            .insert_header(("trpc-accept", "application/jsonl"));
+
+        let (status, encoding, body) = answer(request).await;
+
+        assert_eq!((status, encoding.as_deref()), (200, Some("identity")));
+        assert_eq!(body, "{\"0\":[[0],[null,0,0]]}\n[0,0,[[{\"result\":{\"data\":\"None\"}}]]]\n");
+    }
+
+    #[actix_web::test]
+    async fn head_is_answered_with_nothing() {
+        let request = TestRequest::with_uri("/api/trpc/whatever").method(Method::HEAD);
+
+        assert_eq!(answer(request).await, (204, None, String::new()));
+    }
+}

@@ -1,0 +1,81 @@
+//! The documented User API: the table of procedures of the router `user`.
+
+mod directory;
+mod linked_groups;
+mod session;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use switchboard_domain::{SessionName, UserId};
+
+use super::{Code, Error, Fields, Input, Output, Router, string};
+use crate::State;
+use crate::auth::{Principal, TokenRefused};
+
+/// What a request brings along for its calls.
+#[derive(Clone)]
+pub struct Context {
+    /// Who asks.
+    pub principal: Result<Principal, TokenRefused>,
+    /// With what.
+    pub state: Arc<State>,
+}
+
+impl Context {
+    /// Who asks; whoever is not signed in has been refused by then.
+    fn user(&self) -> Result<&UserId, Error> {
+        self.principal
+            .as_ref()
+            .map(|principal| &principal.user)
+            .map_err(|_| Error::of(Code::Unauthorized))
+    }
+}
+
+/// The table.
+pub fn router() -> Router<Context> {
+    Router::new(|context: &Context, _call| context.user().map(|_| ()))
+        .query("user.getWhatsAppSession", session::get)
+        .mutation("user.initiateWhatsAppSession", session::initiate)
+        .query("user.getSessionStatus", session::status)
+        .query("user.getSessionQR", session::qr)
+        .mutation("user.restartSession", session::restart)
+        .mutation("user.updateSessionPhone", session::update_phone)
+        .mutation("user.logoutSession", session::logout)
+        .query("user.getWhatsAppGroups", directory::groups)
+        .query("user.getWhatsAppContacts", directory::contacts)
+        .mutation("user.linkWhatsAppGroup", linked_groups::link)
+        .mutation("user.unlinkWhatsAppGroup", linked_groups::unlink)
+}
+
+/// The input of a procedure on one session.
+struct OfSession {
+    session_name: String,
+}
+
+impl Input for OfSession {
+    fn parse(fields: &mut Fields) -> Option<Self> {
+        let session_name = fields.read("sessionName", string().min(1));
+        Some(Self {
+            session_name: session_name?,
+        })
+    }
+}
+
+/// The session that an input names. A name that WAHA would not allow is simply nobody's.
+fn session_name(text: &str) -> Result<SessionName, switchboard_domain::Error> {
+    text.parse()
+        .map_err(|_| switchboard_domain::Error::NotFound)
+}
+
+/// The answer of a mutation that has nothing else to say.
+#[derive(Serialize)]
+struct Success {
+    success: bool,
+}
+
+impl Success {
+    const YES: Self = Self { success: true };
+}
+
+impl Output for Success {}

@@ -1,0 +1,246 @@
+//! The procedures of a session.
+
+use serde::Serialize;
+use switchboard_domain::{
+    Campaign, Error as DomainError, GroupCampaigns, PhoneNumber, SessionOverview, SessionStatus,
+};
+
+use super::{Context, OfSession, Success, session_name};
+use crate::trpc::{Code, Date, DatePaths, Error, Fields, Input, Output, string};
+
+/// `user.getWhatsAppSession`
+pub(super) async fn get(call: Context, (): ()) -> Result<Option<SessionOutput>, Error> {
+    let overview = call.state.services.get_session.run(call.user()?).await?;
+    Ok(overview.map(SessionOutput::from))
+}
+
+/// `user.initiateWhatsAppSession`
+pub(super) async fn initiate(call: Context, (): ()) -> Result<Initiated, Error> {
+    let connected = call
+        .state
+        .services
+        .connect
+        .run(call.user()?)
+        .await
+        .map_err(not_created)?;
+    Ok(Initiated {
+        session_name: connected.name.into(),
+        id: connected.id.into(),
+    })
+}
+
+/// `user.getSessionStatus`
+pub(super) async fn status(call: Context, input: OfSession) -> Result<StatusOutput, Error> {
+    let name = session_name(&input.session_name)?;
+    let status = call
+        .state
+        .services
+        .get_status
+        .run(call.user()?, &name)
+        .await?;
+    Ok(StatusOutput::from(status))
+}
+
+/// `user.getSessionQR`
+pub(super) async fn qr(call: Context, input: OfSession) -> Result<QrOutput, Error> {
+    let name = session_name(&input.session_name)?;
+    let code = call.state.services.get_qr.run(call.user()?, &name).await?;
+    Ok(QrOutput {
+        qr: code.png_base64,
+    })
+}
+
+/// `user.restartSession`
+pub(super) async fn restart(call: Context, input: OfSession) -> Result<Success, Error> {
+    let name = session_name(&input.session_name)?;
+    call.state.services.restart.run(call.user()?, &name).await?;
+    Ok(Success::YES)
+}
+
+/// `user.updateSessionPhone`
+pub(super) async fn update_phone(call: Context, input: UpdatePhone) -> Result<Success, Error> {
+    let id = input.id.parse().map_err(|_| DomainError::NotFound)?;
+    call.state
+        .services
+        .set_phone
+        .run(call.user()?, &id, &input.phone_number)
+        .await?;
+    Ok(Success::YES)
+}
+
+/// `user.logoutSession`
+pub(super) async fn logout(call: Context, input: OfSession) -> Result<Success, Error> {
+    let name = session_name(&input.session_name)?;
+    call.state.services.logout.run(call.user()?, &name).await?;
+    Ok(Success::YES)
+}
+
+/// The documented API has one text for whatever goes wrong outside; the reason is in the log.
+fn not_created(error: DomainError) -> Error {
+    let outside = match &error {
+        DomainError::Gateway(_)
+        | DomainError::WorkerFailing
+        | DomainError::Busy
+        | DomainError::Precondition(_) => true,
+        DomainError::NotFound
+        | DomainError::NoGroup
+        | DomainError::ActiveCampaign
+        | DomainError::VersionGone
+        | DomainError::Internal
+        | DomainError::Storage(_) => false,
+    };
+    let told = Error::from(error);
+    if outside {
+        told.retold(
+            Code::InternalServerError,
+            "Failed to create WhatsApp session",
+        )
+    } else {
+        told
+    }
+}
+
+/// The input of `user.updateSessionPhone`.
+pub(super) struct UpdatePhone {
+    id: String,
+    phone_number: PhoneNumber,
+}
+
+impl Input for UpdatePhone {
+    fn parse(fields: &mut Fields) -> Option<Self> {
+        let id = fields.read("id", string().min(1));
+        let phone_number = fields.read(
+            "phoneNumber",
+            string().min(1).parsed(str::parse::<PhoneNumber>),
+        );
+        Some(Self {
+            id: id?,
+            phone_number: phone_number?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Initiated {
+    session_name: String,
+    id: String,
+}
+
+impl Output for Initiated {}
+
+#[derive(Serialize)]
+pub(super) struct StatusOutput {
+    status: String,
+}
+
+impl Output for StatusOutput {}
+
+impl From<SessionStatus> for StatusOutput {
+    fn from(status: SessionStatus) -> Self {
+        Self {
+            status: status.as_str().to_owned(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct QrOutput {
+    qr: String,
+}
+
+impl Output for QrOutput {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionOutput {
+    id: String,
+    session_name: String,
+    /// `""` until known.
+    phone_number: String,
+    user_id: String,
+    created_at: Date,
+    updated_at: Date,
+    #[serde(rename = "WhatsAppGroups")]
+    groups: Vec<LinkedGroupOutput>,
+}
+
+impl Output for SessionOutput {
+    fn dates(&self, at: &mut DatePaths) {
+        at.date("createdAt");
+        at.date("updatedAt");
+        at.value("WhatsAppGroups", &self.groups);
+    }
+}
+
+impl From<SessionOverview> for SessionOutput {
+    fn from(SessionOverview { session, groups }: SessionOverview) -> Self {
+        Self {
+            id: session.id.into(),
+            session_name: session.name.into(),
+            phone_number: session.phone.map(String::from).unwrap_or_default(),
+            user_id: session.owner.into(),
+            created_at: session.created_at.into(),
+            updated_at: session.updated_at.into(),
+            groups: groups.into_iter().map(LinkedGroupOutput::from).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LinkedGroupOutput {
+    id: String,
+    group_name: String,
+    group_id: String,
+    session_id: String,
+    created_at: Date,
+    updated_at: Date,
+    campaigns: Vec<CampaignOutput>,
+}
+
+impl Output for LinkedGroupOutput {
+    fn dates(&self, at: &mut DatePaths) {
+        at.date("createdAt");
+        at.date("updatedAt");
+        at.value("campaigns", &self.campaigns);
+    }
+}
+
+impl From<GroupCampaigns> for LinkedGroupOutput {
+    fn from(GroupCampaigns { group, campaigns }: GroupCampaigns) -> Self {
+        Self {
+            id: group.id.into(),
+            group_name: group.name,
+            group_id: group.group.into(),
+            session_id: group.session.into(),
+            created_at: group.created_at.into(),
+            updated_at: group.updated_at.into(),
+            campaigns: campaigns.into_iter().map(CampaignOutput::from).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CampaignOutput {
+    id: String,
+    status: &'static str,
+    start_date: Date,
+}
+
+impl Output for CampaignOutput {
+    fn dates(&self, at: &mut DatePaths) {
+        at.date("startDate");
+    }
+}
+
+impl From<Campaign> for CampaignOutput {
+    fn from(campaign: Campaign) -> Self {
+        Self {
+            id: campaign.id.into(),
+            status: campaign.status.as_str(),
+            start_date: campaign.start_date.into(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Opening connections.
+
+use std::time::Duration;
+
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::AsyncPgConnection;
+use tokio::runtime::Handle;
+use tokio_postgres::{Config, NoTls};
+
+/// Opens one connection.
+pub(crate) async fn connect(config: &Config, deadline: Duration) -> ConnectionResult<AsyncPgConnection> {
+    let opening = async {
+        let (client, connection) = config.connect(NoTls).await.map_err(|e| refused(&e))?;
+        AsyncPgConnection::try_from_client_and_connection(client, connection).await
+    };
+    tokio::time::timeout(deadline, opening)
+        .await
+        .unwrap_or_else(|_| Err(ConnectionError::BadConnection("no connection in time".to_owned())))
+}
+
+/// Opens one connection on the runtime behind `home`.
+///
+/// A connection lives on the runtime that opened it. Web workers have runtimes of their own, which end one by one at
+/// shutdown, and a pool's connections serve them all: so they are opened on the runtime that outlives the workers.
+pub(crate) async fn connect_at(
+    home: Option<Handle>,
+    config: Config,
+    deadline: Duration,
+) -> ConnectionResult<AsyncPgConnection> {
+    let Some(home) = home else { return connect(&config, deadline).await };
+    home.spawn(async move { connect(&config, deadline).await })
+        .await
+        .unwrap_or_else(|e| Err(ConnectionError::BadConnection(e.to_string())))
+}
+
+/// diesel keeps only a text of an error, and tokio-postgres says why in its source.
+fn refused(error: &tokio_postgres::Error) -> ConnectionError {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    ConnectionError::BadConnection(format!("{error}{cause}"))
+}

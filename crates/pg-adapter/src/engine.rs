@@ -1,0 +1,15 @@
+//! What the shared `store` folder needs to know about PostgreSQL.
+
+use diesel::result::DatabaseErrorInformation;
+
+pub(crate) use diesel::pg::Pg as Backend;
+pub(crate) use diesel::sql_types::Timestamptz as Instant;
+pub(crate) use diesel_async::AsyncPgConnection as Conn;
+
+pub(crate) use crate::pg_store::PgStore as Store;
+
+/// Whether an error without a kind of its own means that the server is going away, rather than that the query is wrong.
+pub(crate) fn is_unavailable(error: &dyn DatabaseErrorInformation) -> bool {
+    // SQLSTATE 57P01 to 57P03, which diesel does not tell.
+    error.message().starts_with("terminating connection") || error.message().starts_with("the database system is")
+}

@@ -1,0 +1,12 @@
+//! Switchboard's storage ports on PostgreSQL.
+
+mod connect;
+mod engine;
+mod migrate;
+mod options;
+mod pg_store;
+// What is the same on every database: the SQLite adapter compiles this folder too.
+mod store;
+
+pub use options::{PgOptions, PgUrlError};
+pub use pg_store::PgStore;

@@ -1,0 +1,182 @@
+//! Rows, and how they become models.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel::prelude::*;
+use switchboard_domain::ports::StorageError;
+use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Session, SessionStatus};
+
+use super::schema::{campaigns, linked_groups, sessions};
+use crate::engine::Backend;
+
+/// A time as both databases keep it: in whole microseconds.
+pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, check_for_backend(Backend), treat_none_as_default_value = false)]
+pub(super) struct SessionRow {
+    id: String,
+    name: String,
+    owner: String,
+    worker: String,
+    lifecycle: String,
+    epoch: i64,
+    phone: Option<String>,
+    account: Option<String>,
+    paired_at: Option<DateTime<Utc>>,
+    status: Option<String>,
+    down_since: Option<DateTime<Utc>>,
+    revived_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = linked_groups, check_for_backend(Backend))]
+pub(super) struct LinkedGroupRow {
+    id: String,
+    session_id: String,
+    account: String,
+    group_id: String,
+    name: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = campaigns, check_for_backend(Backend))]
+pub(super) struct CampaignRow {
+    id: String,
+    linked_group_id: String,
+    status: String,
+    start_date: DateTime<Utc>,
+}
+
+/// A row that holds what no version of this program writes.
+#[derive(Debug, thiserror::Error)]
+#[error("a row of {table} cannot be read")]
+pub(super) struct UnreadableRow {
+    table: &'static str,
+    #[source]
+    cause: ParseError,
+}
+
+impl From<UnreadableRow> for StorageError {
+    fn from(error: UnreadableRow) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl UnreadableRow {
+    pub(super) fn of(table: &'static str) -> impl Fn(ParseError) -> Self {
+        move |cause| Self { table, cause }
+    }
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.as_str().to_owned(),
+            name: session.name.as_str().to_owned(),
+            owner: session.owner.as_str().to_owned(),
+            worker: session.worker.as_str().to_owned(),
+            lifecycle: session.lifecycle.as_str().to_owned(),
+            epoch: session.epoch.0,
+            phone: session.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            account: session.account.as_ref().map(|account| account.as_str().to_owned()),
+            paired_at: session.paired_at.map(micros),
+            status: session.status.as_ref().map(|status| status.as_str().to_owned()),
+            down_since: session.down_since.map(micros),
+            revived_at: session.revived_at.map(micros),
+            created_at: micros(session.created_at),
+            updated_at: micros(session.updated_at),
+        }
+    }
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = UnreadableRow;
+
+    fn try_from(row: SessionRow) -> Result<Self, UnreadableRow> {
+        let parsed = || {
+            Ok(Self {
+                id: row.id.parse()?,
+                name: row.name.parse()?,
+                owner: row.owner.parse()?,
+                worker: row.worker.parse()?,
+                lifecycle: row.lifecycle.parse()?,
+                epoch: Epoch(row.epoch),
+                phone: row.phone.map(|phone| phone.parse()).transpose()?,
+                account: row.account.map(|account| account.parse()).transpose()?,
+                paired_at: row.paired_at,
+                status: row.status.as_deref().map(SessionStatus::from),
+                down_since: row.down_since,
+                revived_at: row.revived_at,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            })
+        };
+        parsed().map_err(UnreadableRow::of("sessions"))
+    }
+}
+
+impl From<&LinkedGroup> for LinkedGroupRow {
+    fn from(group: &LinkedGroup) -> Self {
+        Self {
+            id: group.id.as_str().to_owned(),
+            session_id: group.session.as_str().to_owned(),
+            account: group.account.as_str().to_owned(),
+            group_id: group.group.as_str().to_owned(),
+            name: group.name.clone(),
+            created_at: micros(group.created_at),
+            updated_at: micros(group.updated_at),
+        }
+    }
+}
+
+impl TryFrom<LinkedGroupRow> for LinkedGroup {
+    type Error = UnreadableRow;
+
+    fn try_from(row: LinkedGroupRow) -> Result<Self, UnreadableRow> {
+        let parsed = || {
+            Ok(Self {
+                id: row.id.parse()?,
+                session: row.session_id.parse()?,
+                account: row.account.parse()?,
+                group: row.group_id.parse()?,
+                name: row.name,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            })
+        };
+        parsed().map_err(UnreadableRow::of("linked_groups"))
+    }
+}
+
+impl From<&Campaign> for CampaignRow {
+    fn from(campaign: &Campaign) -> Self {
+        Self {
+            id: campaign.id.as_str().to_owned(),
+            linked_group_id: campaign.group.as_str().to_owned(),
+            status: campaign.status.as_str().to_owned(),
+            start_date: micros(campaign.start_date),
+        }
+    }
+}
+
+impl TryFrom<CampaignRow> for Campaign {
+    type Error = UnreadableRow;
+
+    fn try_from(row: CampaignRow) -> Result<Self, UnreadableRow> {
+        let parsed = || {
+            Ok(Self {
+                id: row.id.parse()?,
+                group: row.linked_group_id.parse()?,
+                status: row.status.parse()?,
+                start_date: row.start_date,
+            })
+        };
+        parsed().map_err(UnreadableRow::of("campaigns"))
+    }
+}

@@ -1,0 +1,66 @@
+//! The tables, as `migrations/` makes them.
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::engine::Instant;
+
+    sessions (id) {
+        id -> Text,
+        name -> Text,
+        owner -> Text,
+        worker -> Text,
+        lifecycle -> Text,
+        epoch -> BigInt,
+        phone -> Nullable<Text>,
+        account -> Nullable<Text>,
+        paired_at -> Nullable<Instant>,
+        status -> Nullable<Text>,
+        down_since -> Nullable<Instant>,
+        revived_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        lease_holder -> Nullable<Text>,
+        lease_until -> Nullable<Instant>,
+        lease_fence -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::engine::Instant;
+
+    linked_groups (id) {
+        id -> Text,
+        session_id -> Text,
+        account -> Text,
+        group_id -> Text,
+        name -> Text,
+        unlinked_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::engine::Instant;
+
+    campaigns (id) {
+        id -> Text,
+        linked_group_id -> Text,
+        status -> Text,
+        start_date -> Instant,
+        deleted_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    deployment (singleton) {
+        singleton -> BigInt,
+        id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(sessions, linked_groups, campaigns, deployment);

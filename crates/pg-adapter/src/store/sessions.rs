@@ -1,0 +1,162 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use switchboard_domain::ports::{Fence, SessionRepository, StorageError};
+use switchboard_domain::{
+    ChatId, Epoch, Lifecycle, Observation, PhoneNumber, Session, SessionId, SessionName, SessionOverview, UserId,
+};
+
+use super::Checkout;
+use super::leases::holds;
+use super::rows::{SessionRow, micros};
+use super::schema::sessions;
+use crate::engine::{Instant, Store};
+
+#[async_trait]
+impl SessionRepository for Store {
+    async fn ensure(&self, candidate: &Session) -> Result<Session, StorageError> {
+        if let Some(session) = of_owner(&mut self.reader().await?, &candidate.owner).await? {
+            return Ok(session);
+        }
+        let mut conn = self.writer().await?;
+        let insert = diesel::insert_into(sessions::table)
+            .values(SessionRow::from(candidate))
+            .on_conflict(sessions::owner)
+            .do_nothing();
+        let inserted = conn.run(async |conn| insert.execute(conn).await).await;
+        // Whether it was this one or another caller's, it is committed by now, and a new statement sees it. A taken id
+        // or name may be the owner's own too, if two callers came with the same candidate.
+        match (inserted, of_owner(&mut conn, &candidate.owner).await?) {
+            (Ok(_) | Err(StorageError::Conflict), Some(session)) => Ok(session),
+            (Ok(_), None) => Err(StorageError::failed(diesel::NotFound)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn get(&self, id: &SessionId) -> Result<Option<Session>, StorageError> {
+        let query = sessions::table.find(id.as_str()).select(SessionRow::as_select());
+        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        Ok(row.map(Session::try_from).transpose()?)
+    }
+
+    async fn find(&self, owner: &UserId, name: &SessionName) -> Result<Option<Session>, StorageError> {
+        let query = sessions::table
+            .filter(sessions::owner.eq(owner.as_str()))
+            .filter(sessions::name.eq(name.as_str()))
+            .select(SessionRow::as_select());
+        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        Ok(row.map(Session::try_from).transpose()?)
+    }
+
+    async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError> {
+        super::overview::load(&mut self.reader().await?, owner).await
+    }
+
+    async fn transition(
+        &self,
+        id: &SessionId,
+        from: &[Lifecycle],
+        to: Lifecycle,
+        fence: Option<Fence>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let from: Vec<&str> = from.iter().map(|lifecycle| lifecycle.as_str()).collect();
+        let mut update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(sessions::lifecycle.eq_any(from))
+            .set((sessions::lifecycle.eq(to.as_str()), sessions::updated_at.eq(micros(now))))
+            .into_boxed();
+        if let Some(fence) = fence {
+            update = update.filter(holds(fence));
+        }
+        let moved = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(moved > 0)
+    }
+
+    async fn finish_logout(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError> {
+        let update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(sessions::lifecycle.eq(Lifecycle::LoggingOut.as_str()))
+            .filter(holds(fence))
+            .set((
+                sessions::lifecycle.eq(Lifecycle::Disconnected.as_str()),
+                sessions::epoch.eq(sessions::epoch + 1),
+                sessions::phone.eq(None::<&str>),
+                sessions::account.eq(None::<&str>),
+                sessions::paired_at.eq(None::<DateTime<Utc>>),
+                sessions::status.eq(None::<&str>),
+                sessions::down_since.eq(None::<DateTime<Utc>>),
+                sessions::revived_at.eq(None::<DateTime<Utc>>),
+                sessions::updated_at.eq(micros(now)),
+            ));
+        let done = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(done > 0)
+    }
+
+    async fn record(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        seen: &Observation,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(sessions::epoch.eq(epoch.0))
+            .filter(sessions::lifecycle.eq_any([Lifecycle::Connecting, Lifecycle::Connected].map(Lifecycle::as_str)))
+            .set((
+                sessions::epoch.eq(seen.epoch.0),
+                sessions::status.eq(seen.status.as_str()),
+                sessions::down_since.eq(seen.down_since.map(micros)),
+                sessions::account.eq(seen.account.as_ref().map(ChatId::as_str)),
+                sessions::paired_at.eq(seen.paired_at.map(micros)),
+                sessions::revived_at.eq(seen.revived_at.map(micros)),
+                seen.fill_phone.as_ref().map(|phone| write_phone(phone.as_str(), micros(now))),
+            ));
+        let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(written > 0)
+    }
+
+    async fn set_revived(
+        &self,
+        id: &SessionId,
+        fence: Fence,
+        revived_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, StorageError> {
+        let update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(holds(fence))
+            .set(sessions::revived_at.eq(revived_at.map(micros)));
+        let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(written > 0)
+    }
+
+    async fn set_phone(
+        &self,
+        owner: &UserId,
+        id: &SessionId,
+        phone: &PhoneNumber,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(sessions::owner.eq(owner.as_str()))
+            .set(write_phone(phone.as_str(), micros(now)));
+        let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(written > 0)
+    }
+}
+
+async fn of_owner(conn: &mut Checkout, owner: &UserId) -> Result<Option<Session>, StorageError> {
+    let query = sessions::table.filter(sessions::owner.eq(owner.as_str())).select(SessionRow::as_select());
+    let row = conn.run(async |conn| query.first(conn).await.optional()).await?;
+    Ok(row.map(Session::try_from).transpose()?)
+}
+
+/// The number, and the time if it is another one than before.
+#[diesel::dsl::auto_type]
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` makes of it needs the name")]
+fn write_phone<'a>(phone: &'a str, now: DateTime<Utc>) -> _ {
+    let other = sessions::phone.is_null().or(sessions::phone.ne(phone));
+    let changed_at = case_when(other, now.into_sql::<Instant>()).otherwise(sessions::updated_at);
+    (sessions::phone.eq(phone), sessions::updated_at.eq(changed_at))
+}

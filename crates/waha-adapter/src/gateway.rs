@@ -1,0 +1,138 @@
+//! The port, on every configured WAHA.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
+use switchboard_domain::{
+    Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionAddress, SessionLabels, UpstreamSession,
+    WorkerHealth, WorkerName,
+};
+
+use crate::config::{ClientConfig, WorkerConfig};
+use crate::worker::Worker;
+
+/// Sessions on the configured WAHA servers.
+///
+/// Reading, create, start and delete are repeated twice where that may help, within the deadline of the call; nothing
+/// else ever is.
+pub struct WahaGateway {
+    workers: BTreeMap<WorkerName, Worker>,
+}
+
+/// Why workers cannot be called as they are configured.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Two have the same name.
+    #[error("there are two workers named {0}")]
+    Duplicate(WorkerName),
+    /// A name that cannot stand in an address.
+    #[error("a worker cannot be named {0}")]
+    Name(WorkerName),
+    /// The address of the worker or of its webhook is of no use.
+    #[error("the worker {0} needs http or https addresses without a query or fragment")]
+    Url(WorkerName),
+    /// The key cannot stand in a header.
+    #[error("the API key of the worker {0} holds characters that no key can have")]
+    ApiKey(WorkerName),
+    /// This machine trusts no certificates at all, or its TLS library fails.
+    #[error("TLS cannot be set up for the worker {0}: are there any CA certificates on this machine?")]
+    Tls(WorkerName),
+}
+
+impl WahaGateway {
+    /// Knows these workers.
+    ///
+    /// # Errors
+    /// [`SetupError`] if one of them cannot be called as it is configured. No connection is made yet.
+    pub fn new(workers: impl IntoIterator<Item = WorkerConfig>, config: &ClientConfig) -> Result<Self, SetupError> {
+        let mut known = BTreeMap::new();
+        for worker in workers {
+            let name = worker.name.clone();
+            // `.` and `..` vanish from the webhook's address.
+            if name.as_str().bytes().all(|b| b == b'.') {
+                return Err(SetupError::Name(name));
+            }
+            if !is_usable(&worker.url) || worker.webhook.as_ref().is_some_and(|webhook| !is_usable(&webhook.url)) {
+                return Err(SetupError::Url(name));
+            }
+            if known.insert(name.clone(), Worker::new(worker, config)?).is_some() {
+                return Err(SetupError::Duplicate(name));
+            }
+        }
+        Ok(Self { workers: known })
+    }
+
+    fn worker(&self, name: &WorkerName) -> Result<&Worker, GatewayError> {
+        self.workers.get(name).ok_or_else(|| GatewayError::Unavailable(format!("no worker {name} is configured here")))
+    }
+}
+
+#[async_trait]
+impl WhatsAppGateway for WahaGateway {
+    async fn session(&self, at: &SessionAddress) -> Result<Option<UpstreamSession>, GatewayError> {
+        self.worker(&at.worker)?.session(&at.name).await
+    }
+
+    async fn sessions(&self, worker: &WorkerName) -> Result<Vec<UpstreamSession>, GatewayError> {
+        self.worker(worker)?.sessions().await
+    }
+
+    async fn create(&self, at: &SessionAddress, labels: &SessionLabels) -> Result<Created, GatewayError> {
+        self.worker(&at.worker)?.create(&at.name, labels).await
+    }
+
+    async fn start(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.start(&at.name).await
+    }
+
+    async fn restart(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.restart(&at.name).await
+    }
+
+    async fn logout(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.logout(&at.name).await
+    }
+
+    async fn delete(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.delete(&at.name).await
+    }
+
+    async fn qr(&self, at: &SessionAddress) -> Result<QrCode, GatewayError> {
+        self.worker(&at.worker)?.qr(&at.name).await
+    }
+
+    async fn request_pairing_code(
+        &self,
+        at: &SessionAddress,
+        phone: &PhoneNumber,
+    ) -> Result<PairingCode, GatewayError> {
+        self.worker(&at.worker)?.request_pairing_code(&at.name, phone).await
+    }
+
+    async fn groups(&self, at: &SessionAddress) -> Result<Vec<Group>, GatewayError> {
+        self.worker(&at.worker)?.groups(&at.name).await
+    }
+
+    async fn contacts(&self, at: &SessionAddress) -> Result<Vec<ListedContact>, GatewayError> {
+        self.worker(&at.worker)?.contacts(&at.name).await
+    }
+
+    async fn lid_twins(&self, at: &SessionAddress) -> Result<Vec<LidTwin>, GatewayError> {
+        self.worker(&at.worker)?.lid_twins(&at.name).await
+    }
+
+    async fn health(&self) -> Vec<WorkerHealth> {
+        join_all(
+            self.workers
+                .iter()
+                .map(async |(name, worker)| WorkerHealth { name: name.clone(), answers: worker.answers().await }),
+        )
+        .await
+    }
+}
+
+fn is_usable(url: &url::Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+}

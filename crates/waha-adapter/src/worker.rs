@@ -1,0 +1,250 @@
+//! One WAHA: each call of the port that is about a session of its.
+
+use std::collections::{BTreeMap, HashSet};
+
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use switchboard_domain::ports::{Created, GatewayError};
+use switchboard_domain::{
+    Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionLabels, SessionName, SessionStatus,
+    UpstreamSession,
+};
+use tokio::time::Instant;
+
+use crate::client::{Bounds, Call, Client, append};
+use crate::config::{ClientConfig, WorkerConfig};
+use crate::failure::Failure;
+use crate::gateway::SetupError;
+use crate::loose::{Entries, Entry};
+use crate::normalise::{self, ListedTwin};
+use crate::refusal::Refusal;
+use crate::{body, qr, wire};
+
+/// What we want to hear of. Of groups, events are data: NOWEB sends one of each group whenever groups are read.
+const EVENTS: &[&str] =
+    &["session.status", "group.v2.join", "group.v2.update", "group.v2.participants", "group.v2.leave"];
+
+/// A page of hidden ids. Never 0: WAHA answers that with everything or nothing, depending on the engine.
+const TWINS_A_PAGE: usize = 1000;
+
+/// After so many pages, something is wrong with the paging.
+const MAX_TWIN_PAGES: usize = 200;
+
+/// One WAHA.
+pub(crate) struct Worker {
+    client: Client,
+    webhook: Option<Webhook>,
+    status: Bounds,
+    code: Bounds,
+    lifecycle: Bounds,
+    sessions: Bounds,
+    lists: Bounds,
+}
+
+struct Webhook {
+    url: String,
+    secret: SecretString,
+}
+
+impl Worker {
+    pub(crate) fn new(worker: WorkerConfig, config: &ClientConfig) -> Result<Self, SetupError> {
+        let client = Client::new(&worker, config)?;
+        let webhook = worker.webhook.map(|mut webhook| {
+            append(&mut webhook.url, [&worker.name.as_str()]);
+            Webhook { url: webhook.url.into(), secret: webhook.secret }
+        });
+        let ClientConfig { deadlines, limits, .. } = config;
+        Ok(Self {
+            client,
+            webhook,
+            status: Bounds { deadline: deadlines.status, limit: limits.status },
+            code: Bounds { deadline: deadlines.qr, limit: limits.qr },
+            lifecycle: Bounds { deadline: deadlines.lifecycle, limit: limits.status },
+            sessions: Bounds { deadline: deadlines.lifecycle, limit: limits.lists },
+            lists: Bounds { deadline: deadlines.lists, limit: limits.lists },
+        })
+    }
+
+    pub(crate) async fn session(&self, name: &SessionName) -> Result<Option<UpstreamSession>, GatewayError> {
+        let path = ["sessions", name.as_str()];
+        match self.client.fetch(Call::new("session", Method::GET, &path, self.status), session).await {
+            Ok(wire) => Ok(Some(normalise::session(name.clone(), wire))),
+            Err(failure) if failure.refusal() == Some(&Refusal::NoSession) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(crate) async fn sessions(&self) -> Result<Vec<UpstreamSession>, GatewayError> {
+        // Without `all`, stopped ones are hidden.
+        let call = Call::new("sessions", Method::GET, &["sessions"], self.sessions).query(&[("all", "true")]);
+        Ok(self.client.fetch(call, entries).await?)
+    }
+
+    pub(crate) async fn create(&self, name: &SessionName, labels: &SessionLabels) -> Result<Created, GatewayError> {
+        let new = wire::NewSession {
+            name: name.as_str(),
+            start: true,
+            config: wire::NewConfig {
+                metadata: BTreeMap::from([
+                    ("user.id", labels.owner.as_str()),
+                    ("switchboard", labels.deployment.as_str()),
+                ]),
+                noweb: wire::Noweb { mark_online: false, store: wire::NowebStore { enabled: true, full_sync: true } },
+                webhooks: self.webhook.as_ref().map(|webhook| {
+                    let hmac = wire::Hmac { key: webhook.secret.expose_secret() };
+                    [wire::Webhook { url: &webhook.url, events: EVENTS, hmac }]
+                }),
+            },
+        };
+        let call = Call::new("create", Method::POST, &["sessions"], self.lifecycle).json(&new);
+        match self.client.fetch(call, session).await {
+            Ok(created) if created.status.as_deref() == Some(SessionStatus::Stopped.as_str()) => {
+                // The session is there, so that no failure from here on means that nothing has happened.
+                self.begin(name).await.map_err(Failure::after_an_unknown_outcome)?;
+                Ok(Created::New)
+            }
+            Ok(_) => Ok(Created::New),
+            Err(failure) if failure.refusal() == Some(&Refusal::Exists) => Ok(Created::Existed),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(crate) async fn start(&self, name: &SessionName) -> Result<(), GatewayError> {
+        Ok(self.begin(name).await?)
+    }
+
+    pub(crate) async fn restart(&self, name: &SessionName) -> Result<(), GatewayError> {
+        Ok(self.act("restart", name).await?)
+    }
+
+    pub(crate) async fn logout(&self, name: &SessionName) -> Result<(), GatewayError> {
+        Ok(self.act("logout", name).await?)
+    }
+
+    pub(crate) async fn delete(&self, name: &SessionName) -> Result<(), GatewayError> {
+        let path = ["sessions", name.as_str()];
+        match self.client.fetch(Call::new("delete", Method::DELETE, &path, self.lifecycle), anything).await {
+            Err(failure) if failure.refusal() == Some(&Refusal::NoSession) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    pub(crate) async fn qr(&self, name: &SessionName) -> Result<QrCode, GatewayError> {
+        let path = [name.as_str(), "auth", "qr"];
+        Ok(self.client.fetch(Call::new("qr", Method::GET, &path, self.code), qr::decode).await?)
+    }
+
+    pub(crate) async fn request_pairing_code(
+        &self,
+        name: &SessionName,
+        phone: &PhoneNumber,
+    ) -> Result<PairingCode, GatewayError> {
+        let path = [name.as_str(), "auth", "request-code"];
+        let call = Call::new("pairing code", Method::POST, &path, self.code)
+            .json(&wire::PairingRequest { phone_number: phone.digits() });
+        match self.client.fetch(call, pairing_code).await {
+            Ok(code) => Ok(code),
+            // WAHA says the same of a session that it does not have and of one that is stopped.
+            Err(failure) if failure.refusal() == Some(&Refusal::NoSession) => {
+                let session = self.session(name).await?.ok_or(GatewayError::NoSession)?;
+                Err(GatewayError::WrongStatus(session.status))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(crate) async fn groups(&self, name: &SessionName) -> Result<Vec<Group>, GatewayError> {
+        // Participants are most of the bytes. Nothing is paged: engines make the whole list for each page.
+        let path = [name.as_str(), "groups"];
+        let call = Call::new("groups", Method::GET, &path, self.lists).query(&[("exclude", "participants")]);
+        Ok(self.client.fetch(call, |body| entries(body).map(normalise::distinct)).await?)
+    }
+
+    pub(crate) async fn contacts(&self, name: &SessionName) -> Result<Vec<ListedContact>, GatewayError> {
+        let query = [("session", name.as_str())];
+        let call = Call::new("contacts", Method::GET, &["contacts", "all"], self.lists).query(&query);
+        Ok(self.client.fetch(call, entries).await?)
+    }
+
+    pub(crate) async fn lid_twins(&self, name: &SessionName) -> Result<Vec<LidTwin>, GatewayError> {
+        let until = Instant::now() + self.lists.deadline;
+        let mut twins = Vec::new();
+        let mut seen = HashSet::new();
+        let mut offset = 0;
+        for _ in 0..MAX_TWIN_PAGES {
+            let bounds = Bounds { deadline: until.saturating_duration_since(Instant::now()), ..self.lists };
+            let page = match self.twin_page(name, offset, bounds).await {
+                Ok(page) => page,
+                Err(failure) if failure.refusal().is_some_and(Refusal::is_inability) => return Ok(twins),
+                Err(failure) => return Err(failure.into()),
+            };
+            offset += page.len();
+            let known = seen.len();
+            for ListedTwin { lid, phone } in page {
+                if let Some(lid) = lid
+                    && seen.insert(lid.clone())
+                {
+                    twins.extend(phone.map(|phone| LidTwin { lid, phone }));
+                }
+            }
+            // A server with a page size of its own sends short pages; one that does not page repeats itself.
+            if seen.len() == known {
+                break;
+            }
+        }
+        Ok(twins)
+    }
+
+    /// Whether it answers, with our key and like a WAHA.
+    pub(crate) async fn answers(&self) -> bool {
+        let call = Call::new("version", Method::GET, &["server", "version"], self.status);
+        self.client.fetch(call, version).await.is_ok()
+    }
+
+    async fn begin(&self, name: &SessionName) -> Result<(), Failure> {
+        self.act("start", name).await
+    }
+
+    async fn act(&self, verb: &'static str, name: &SessionName) -> Result<(), Failure> {
+        let path = ["sessions", name.as_str(), verb];
+        self.client.fetch(Call::new(verb, Method::POST, &path, self.lifecycle), anything).await
+    }
+
+    async fn twin_page(&self, name: &SessionName, offset: usize, bounds: Bounds) -> Result<Vec<ListedTwin>, Failure> {
+        let (limit, offset) = (TWINS_A_PAGE.to_string(), offset.to_string());
+        let path = [name.as_str(), "lids"];
+        let query = [("limit", limit.as_str()), ("offset", offset.as_str())];
+        self.client.fetch(Call::new("lids", Method::GET, &path, bounds).query(&query), entries).await
+    }
+}
+
+/// That it was done is said by the status; the body repeats the session, or is empty.
+#[expect(clippy::unnecessary_wraps, reason = "one of the decoders")]
+fn anything(_body: &[u8]) -> Result<(), Failure> {
+    Ok(())
+}
+
+fn entries<T: Entry<Wire: DeserializeOwned>>(body: &[u8]) -> Result<Vec<T>, Failure> {
+    Ok(body::decode::<Entries<T>>(body)?.0)
+}
+
+fn session(body: &[u8]) -> Result<wire::Session, Failure> {
+    let session: wire::Session = body::decode_object(body)?;
+    if session.name.is_some() && session.status.is_some() {
+        Ok(session)
+    } else {
+        Err(Failure::broken("there is no session in it"))
+    }
+}
+
+fn pairing_code(body: &[u8]) -> Result<PairingCode, Failure> {
+    let code = body::decode_object::<wire::Code>(body)?.code.0;
+    let is_code = |code: &String| (1..=32).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
+    code.filter(is_code).map(PairingCode).ok_or_else(|| Failure::broken("there is no pairing code in it"))
+}
+
+fn version(body: &[u8]) -> Result<(), Failure> {
+    let version: wire::Version = body::decode_object(body)?;
+    version.version.as_ref().map(|_| ()).ok_or_else(|| Failure::broken("there is no version in it"))
+}

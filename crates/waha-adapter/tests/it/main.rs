@@ -1,0 +1,11 @@
+//! The gateway against a scripted server, a hostile one, and the fake WAHA.
+
+#![expect(clippy::unwrap_used, reason = "a program of tests")]
+
+mod against_the_fake;
+mod answers;
+mod hostile;
+mod redaction;
+mod repeats;
+mod requests;
+mod support;

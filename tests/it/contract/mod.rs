@@ -1,0 +1,40 @@
+//! What each storage port promises, written once and run on every store: in memory, on SQLite, on PostgreSQL.
+
+/// Runs each of these on a store of its own, on every kind of store.
+macro_rules! contract {
+    ($($name:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&support::stores::Stores::memory()).await;
+            })+
+        }
+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&support::stores::Stores::sqlite().await).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(stores) = support::stores::Stores::postgres().await {
+                    super::$name(&stores).await;
+                }
+            })+
+        }
+    };
+}
+
+mod campaign_repository;
+mod deployment_repository;
+mod fixtures;
+mod group_repository;
+mod lease_repository;
+mod overview;
+mod postgres_only;
+mod schema;
+mod session_repository;
+mod sqlite_only;

@@ -1,0 +1,79 @@
+//! What only a file can do wrong: being somebody else's, being locked, being no database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use switchboard_domain::ports::{Database, SessionRepository, StorageError};
+use switchboard_sqlite_adapter::{LockError, SqliteOptions, SqliteStore};
+use tempfile::TempDir;
+
+use super::fixtures::{all_at_once_of, session};
+
+fn file() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("switchboard.sqlite");
+    (folder, file)
+}
+
+fn store(file: &std::path::Path) -> SqliteStore {
+    SqliteStore::at(file, SqliteOptions::default()).unwrap()
+}
+
+#[tokio::test]
+async fn stores_that_migrate_at_once_do_not_meet() {
+    let (_folder, file) = file();
+    let all = all_at_once_of(8, |_| {
+        let store = store(&file);
+        async move { store.migrate().await }
+    });
+    for result in all.await {
+        result.unwrap();
+    }
+    store(&file).check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_without_tables_is_not_in_order() {
+    let (_folder, file) = file();
+    let error = store(&file).check().await.unwrap_err();
+    assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_unavailable() {
+    let (_folder, file) = file();
+    std::fs::write(&file, "hello, I am a text file, and not a short one, as files go").unwrap();
+    let error = store(&file).check().await.unwrap_err();
+    assert_eq!(error.to_string(), "the database is not available");
+}
+
+#[test]
+fn a_file_is_served_by_one_at_a_time() {
+    let (_folder, file) = file();
+    let held = store(&file).lock().unwrap();
+    let refused = store(&file).lock().unwrap_err();
+    assert!(matches!(refused, LockError::InUse(_)), "{refused}");
+    assert!(refused.to_string().starts_with("another process is using the database"), "{refused}");
+    drop(held);
+    let _again = store(&file).lock().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_writes_for_too_long_is_unavailable_and_readable() {
+    let (_folder, file) = file();
+    let tight = SqliteOptions { statement_timeout: Duration::from_millis(250), ..SqliteOptions::default() };
+    let store = SqliteStore::at(&file, tight).unwrap();
+    store.migrate().await.unwrap();
+    store.ensure(&session(1)).await.unwrap();
+    let mut other = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+
+    let error = store.ensure(&session(2)).await.unwrap_err();
+    assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    assert_eq!(store.get(&session(1).id).await.unwrap(), Some(session(1)));
+
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(store.ensure(&session(2)).await.unwrap(), session(2));
+}

@@ -1,0 +1,5 @@
+//! Everything that is tested across crates, in one binary.
+
+// `cfg(test)` goes without saying here; said, it tells clippy that an `unwrap` below is an assertion.
+#[cfg(test)]
+mod contract;

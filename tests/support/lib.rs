@@ -1,0 +1,5 @@
+//! What the tests share: stores to run on, and what stands in for the world outside.
+
+pub mod memory;
+pub mod postgres;
+pub mod stores;

@@ -1,0 +1,111 @@
+//! Every storage port at once, on each database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use switchboard_domain::ports::{
+    CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, SessionRepository,
+};
+use switchboard_pg_adapter::{PgOptions, PgStore};
+use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
+use tempfile::TempDir;
+
+use crate::memory::Memory;
+use crate::postgres;
+
+/// One store, as the use cases see it. Each has rows of its own.
+#[derive(Clone)]
+pub struct Stores {
+    /// Sessions.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Leases on sessions.
+    pub leases: Arc<dyn LeaseRepository>,
+    /// Linked groups.
+    pub groups: Arc<dyn GroupRepository>,
+    /// Campaigns.
+    pub campaigns: Arc<dyn CampaignRepository>,
+    /// The deployment's id.
+    pub deployments: Arc<dyn DeploymentRepository>,
+    /// The database itself.
+    pub database: Arc<dyn Database>,
+    kept: Kept,
+}
+
+/// Where the rows are.
+#[derive(Clone)]
+enum Kept {
+    Memory(Memory),
+    Sqlite(Arc<TempDir>),
+    Postgres(String),
+}
+
+impl Stores {
+    /// In memory.
+    pub fn memory() -> Self {
+        let memory = Memory::default();
+        Self::of(memory.clone(), Kept::Memory(memory))
+    }
+
+    /// In a new SQLite file, removed with the last clone.
+    ///
+    /// # Panics
+    /// If there cannot be one.
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        Self::sqlite_in(Arc::new(folder)).await
+    }
+
+    /// In a new PostgreSQL database, if there is a server to be had.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn postgres() -> Option<Self> {
+        let url = postgres::cluster()?.database().await;
+        Some(Self::postgres_at(url))
+    }
+
+    /// The same rows as a program that is started again would find them: through new connections.
+    #[must_use]
+    pub async fn reopened(&self) -> Self {
+        match &self.kept {
+            Kept::Memory(memory) => Self::of(memory.clone(), Kept::Memory(memory.clone())),
+            Kept::Sqlite(folder) => Self::sqlite_in(folder.clone()).await,
+            Kept::Postgres(url) => Self::postgres_at(url.clone()),
+        }
+    }
+
+    async fn sqlite_in(folder: Arc<TempDir>) -> Self {
+        let file: PathBuf = folder.path().join("switchboard.sqlite");
+        let store = SqliteStore::at(&file, SqliteOptions::default()).expect("the folder is there");
+        store.migrate().await.expect("the migrations run");
+        Self::of(store, Kept::Sqlite(folder))
+    }
+
+    fn postgres_at(url: String) -> Self {
+        let store = PgStore::new(&SecretString::from(url.clone()), PgOptions::default()).expect("the URL is a URL");
+        Self::of(store, Kept::Postgres(url))
+    }
+
+    fn of<S>(store: S, kept: Kept) -> Self
+    where
+        S: SessionRepository
+            + LeaseRepository
+            + GroupRepository
+            + CampaignRepository
+            + DeploymentRepository
+            + Database
+            + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            sessions: store.clone(),
+            leases: store.clone(),
+            groups: store.clone(),
+            campaigns: store.clone(),
+            deployments: store.clone(),
+            database: store,
+            kept,
+        }
+    }
+}
