@@ -3,3 +3,7 @@
 // `cfg(test)` goes without saying here; said, it tells clippy that an `unwrap` below is an assertion.
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod user_api;

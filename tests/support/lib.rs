@@ -1,5 +1,6 @@
 //! What the tests share: stores to run on, and what stands in for the world outside.
 
+pub mod app;
 pub mod memory;
 pub mod postgres;
 pub mod stores;

@@ -1,0 +1,155 @@
+//! Connect: from every state, any number of times, from any number of callers.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use support::app::TestApp;
+use support::stores::Stores;
+use switchboard_domain::Lifecycle;
+use switchboard_waha_fake::{Fault, FaultAction};
+
+on_every_database! {
+    two_hundred_connects_of_one_user_are_one_row_one_session_one_answer,
+    connects_on_three_replicas_are_one_session,
+    a_session_that_waha_lost_is_created_again,
+    a_stopped_session_is_started,
+    a_session_logged_out_on_the_phone_gets_a_new_code_at_the_second_connect,
+    nobody_is_logged_out_while_half_of_the_sessions_are_failing,
+    a_connect_that_was_cut_off_goes_on_from_there,
+    a_connect_finishes_a_logout_that_was_cut_off,
+    a_refused_connect_leaves_nothing_behind,
+    a_client_that_hangs_up_interrupts_nothing,
+}
+
+async fn two_hundred_connects_of_one_user_are_one_row_one_session_one_answer(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let connects = (0..200).map(|_| app.mutate("ana", "user.initiateWhatsAppSession", Value::Null));
+    let answers = join_all(connects).await;
+    answers[0].data();
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "one answer");
+    assert_eq!(app.waha.sessions().len(), 1);
+    assert_eq!(json!(app.row("ana").await.name.as_str()), answers[0].data()["sessionName"]);
+}
+
+async fn connects_on_three_replicas_are_one_session(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let (second, third) = (app.replica(), app.replica());
+    let connect = |n: usize| match n % 3 {
+        0 => app.mutate("ana", "user.initiateWhatsAppSession", Value::Null),
+        1 => second.mutate("ana", "user.initiateWhatsAppSession", Value::Null),
+        _ => third.mutate("ana", "user.initiateWhatsAppSession", Value::Null),
+    };
+    let answers = join_all((0..200).map(connect)).await;
+    answers[0].data();
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "one answer");
+    assert_eq!(app.waha.sessions().len(), 1);
+    let creates = app.waha.calls().iter().filter(|call| call.method == "POST" && call.path == "/api/sessions").count();
+    assert_eq!(creates, 1);
+}
+
+async fn a_session_that_waha_lost_is_created_again(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    assert!(app.waha.remove_session(&name));
+    assert_eq!(app.connect("ana").await, name);
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+}
+
+async fn a_stopped_session_is_started(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    assert!(app.waha.set_status(&name, "STOPPED"));
+    assert_eq!(app.connect("ana").await, name);
+    app.until("ana", &name, "WORKING").await;
+}
+
+async fn a_session_logged_out_on_the_phone_gets_a_new_code_at_the_second_connect(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.pair("ben", "491701234567").await;
+    app.pair("eva", "33612345678").await;
+    assert!(app.waha.unlink(&name));
+    app.until("ana", &name, "FAILED").await;
+
+    app.connect("ana").await;
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+    app.query("ana", "user.getSessionQR", json!({ "sessionName": name })).await.data();
+}
+
+async fn nobody_is_logged_out_while_half_of_the_sessions_are_failing(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    let other = app.pair("ben", "491701234567").await;
+    assert!(app.waha.unlink(&name) && app.waha.unlink(&other));
+    app.until("ana", &name, "FAILED").await;
+    app.until("ben", &other, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "FAILED").await;
+
+    let answer = app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    assert_eq!((answer.status, answer.error()), (500, ("INTERNAL_SERVER_ERROR", "worker_failing")));
+    assert_eq!(answer.body["error"]["message"], "Failed to create WhatsApp session");
+    assert!(app.waha.calls().iter().all(|call| !call.path.ends_with("/logout")), "nobody was logged out");
+    // The user can still decide to start afresh.
+    app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await.data();
+    app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+}
+
+async fn a_connect_that_was_cut_off_goes_on_from_there(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    // The create happens, but its answer is lost, and so are those of its repeats.
+    app.waha.inject(Fault::on("/api/sessions", FaultAction::Lost).method("POST"));
+    let answer = app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    if answer.status == 200 {
+        // A repeat found the session there: nothing was cut off.
+        return;
+    }
+    assert_eq!(answer.body["error"]["message"], "Failed to create WhatsApp session");
+    assert_eq!(app.row("ana").await.lifecycle, Lifecycle::Connecting, "the outcome is unknown");
+    assert_eq!(app.query("ana", "user.getWhatsAppSession", Value::Null).await.data(), &Value::Null);
+
+    app.waha.clear_faults();
+    let name = app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+    assert_eq!(app.waha.sessions().len(), 1);
+}
+
+async fn a_connect_finishes_a_logout_that_was_cut_off(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.waha.set_reachable(false);
+    let logout = app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await;
+    assert_eq!((logout.status, logout.error().0), (503, "SERVICE_UNAVAILABLE"));
+    assert_eq!(app.row("ana").await.lifecycle, Lifecycle::LoggingOut, "the intent is stored");
+    assert_eq!(app.query("ana", "user.getWhatsAppSession", Value::Null).await.data(), &Value::Null);
+
+    app.waha.set_reachable(true);
+    assert_eq!(app.connect("ana").await, name);
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+    assert_eq!(app.waha.linked_devices("34600111222"), 0, "the old pairing is gone");
+}
+
+async fn a_refused_connect_leaves_nothing_behind(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    app.waha.set_reachable(false);
+    let answer = app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    assert_eq!((answer.status, answer.error()), (500, ("INTERNAL_SERVER_ERROR", "waha_unavailable")));
+    assert_eq!(answer.body["error"]["message"], "Failed to create WhatsApp session");
+    assert_eq!(app.row("ana").await.lifecycle, Lifecycle::Disconnected);
+}
+
+async fn a_client_that_hangs_up_interrupts_nothing(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    let logout = app.post(Some("ana"), "user.logoutSession", &json!({ "sessionName": name }));
+    let hung_up = logout.timeout(std::time::Duration::from_millis(5)).send().await;
+    assert!(hung_up.is_err_and(|error| error.is_timeout()), "the logout takes longer than that");
+    let started = std::time::Instant::now();
+    while app.row("ana").await.lifecycle != Lifecycle::Disconnected {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "the logout was interrupted");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(app.waha.sessions().len(), 0);
+}

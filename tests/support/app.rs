@@ -1,0 +1,259 @@
+//! Switchboard as main wires it, on a port, before a fake WAHA.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::Compress;
+use actix_web::{App, HttpServer};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use switchboard_domain::ports::Ports;
+use switchboard_domain::services::Services;
+use switchboard_domain::{Session, SystemClock, SystemRandom, UserId};
+use switchboard_http::{Secret, State, TokenKey, routes};
+use switchboard_waha_adapter::{ClientConfig, Deadlines, WahaGateway, WorkerConfig};
+use switchboard_waha_fake::{Engine, FakeWaha, Options};
+
+use crate::stores::Stores;
+
+/// How much faster than life the fake WAHA is.
+const TIME_SCALE: f64 = 50.0;
+
+/// A server with its database and its WAHA.
+pub struct TestApp {
+    /// The fake WAHA.
+    pub waha: Arc<FakeWaha>,
+    /// The database.
+    pub stores: Stores,
+    replica: Replica,
+}
+
+/// One process of several on the same database and WAHA.
+pub struct Replica {
+    url: String,
+    client: reqwest::Client,
+    state: Arc<State>,
+    server: ServerHandle,
+}
+
+/// What a call was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Value,
+}
+
+impl TestApp {
+    /// On these stores, before a NOWEB engine.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn new(stores: Stores) -> Self {
+        Self::with(stores, Options::default()).await
+    }
+
+    /// Before an engine of that kind.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn with_engine(stores: Stores, engine: Engine) -> Self {
+        Self::with(stores, Options { engine, ..Options::default() }).await
+    }
+
+    /// Before a fake WAHA with these options; the clock is ours.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn with(stores: Stores, options: Options) -> Self {
+        let options = Options { time_scale: TIME_SCALE, ..options };
+        let waha = Arc::new(switchboard_waha_fake::start(options).await.expect("the fake WAHA starts"));
+        let replica = Replica::start(&stores, &waha);
+        Self { waha, stores, replica }
+    }
+
+    /// Another process on the same database and WAHA.
+    pub fn replica(&self) -> Replica {
+        Replica::start(&self.stores, &self.waha)
+    }
+
+    /// Connects the user and scans the code with their phone; returns the session's name once it is WORKING.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    pub async fn pair(&self, user: &str, phone: &str) -> String {
+        let name = self.connect(user).await;
+        self.until(user, &name, "SCAN_QR_CODE").await;
+        assert!(self.waha.scan(&name, phone), "the code can be scanned");
+        self.until(user, &name, "WORKING").await;
+        name
+    }
+
+    /// Connects the user; returns the session's name.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn connect(&self, user: &str) -> String {
+        let answer = self.mutate(user, "user.initiateWhatsAppSession", Value::Null).await;
+        let name = answer.data()["sessionName"].as_str().expect("a session has a name");
+        name.to_owned()
+    }
+
+    /// Asks for the status until it is `wanted`.
+    ///
+    /// # Panics
+    /// If it is not within 10 s.
+    pub async fn until(&self, user: &str, name: &str, wanted: &str) {
+        let started = Instant::now();
+        loop {
+            let answer = self.query(user, "user.getSessionStatus", json!({ "sessionName": name })).await;
+            if answer.data()["status"] == wanted {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(10), "still {answer:?}, not {wanted}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The user's row.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn row(&self, user: &str) -> Session {
+        let user: UserId = user.parse().expect("a user id");
+        let overview = self.stores.sessions.overview(&user).await.expect("the database answers");
+        overview.expect("the user has a row").session
+    }
+}
+
+/// A test asks its app as it would ask its one replica.
+impl std::ops::Deref for TestApp {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
+    }
+}
+
+impl Replica {
+    fn start(stores: &Stores, waha: &FakeWaha) -> Self {
+        let worker = WorkerConfig {
+            name: "default".parse().expect("a worker's name"),
+            url: waha.url().parse().expect("the fake's address"),
+            api_key: SecretString::from(waha.api_key()),
+            webhook: None,
+        };
+        let deadlines = Deadlines { status: Duration::from_secs(2), ..Deadlines::default() };
+        let config = ClientConfig { deadlines, ..ClientConfig::default() };
+        let gateway = Arc::new(WahaGateway::new([worker], &config).expect("a good worker"));
+        let ports = Ports {
+            sessions: stores.sessions.clone(),
+            leases: stores.leases.clone(),
+            groups: stores.groups.clone(),
+            deployments: stores.deployments.clone(),
+            gateway: gateway.clone(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
+        let state = Arc::new(State {
+            services: Services::new(&ports, "default".parse().expect("a worker's name")),
+            tokens: TokenKey::new(&secret, None, None, Arc::new(SystemClock)),
+            database: stores.database.clone(),
+            gateway,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let served = Arc::clone(&state);
+        let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
+        let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).expect("the port listens").run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { url, client, state, server: handle }
+    }
+
+    /// Calls a query; `Value::Null` is no input.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn query(&self, user: &str, procedure: &str, input: Value) -> Answer {
+        Self::answer(self.get(Some(user), procedure, &input)).await
+    }
+
+    /// Calls a mutation; `Value::Null` is no input.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn mutate(&self, user: &str, procedure: &str, input: Value) -> Answer {
+        Self::answer(self.post(Some(user), procedure, &input)).await
+    }
+
+    /// A query that has not been sent.
+    pub fn get(&self, user: Option<&str>, procedure: &str, input: &Value) -> reqwest::RequestBuilder {
+        let request = self.client.get(format!("{}/api/trpc/{procedure}", self.url));
+        let request = if input.is_null() { request } else { request.query(&[("input", input.to_string())]) };
+        self.signed(user, request)
+    }
+
+    /// A mutation that has not been sent.
+    pub fn post(&self, user: Option<&str>, procedure: &str, input: &Value) -> reqwest::RequestBuilder {
+        let request = self.client.post(format!("{}/api/trpc/{procedure}", self.url));
+        let request = request.header("content-type", "application/json");
+        let request = if input.is_null() { request } else { request.body(input.to_string()) };
+        self.signed(user, request)
+    }
+
+    /// A plain GET of some other path.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn fetch(&self, path: &str) -> Answer {
+        Self::answer(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Panics
+    /// If there is none within a minute.
+    pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+        let response = request.timeout(Duration::from_secs(60)).send().await.expect("the server answers");
+        let status = response.status().as_u16();
+        let body = response.bytes().await.expect("the answer is whole");
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    fn signed(&self, user: Option<&str>, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let Some(user) = user else { return request };
+        let user: UserId = user.parse().expect("a user id");
+        let token = self.state.tokens.sign(&user, Duration::from_secs(3600)).expect("a token");
+        request.bearer_auth(token)
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // Sends the command; nobody has to wait for it.
+        drop(self.server.stop(false));
+    }
+}
+
+impl Answer {
+    /// The data of a success.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn data(&self) -> &Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        &self.body["result"]["data"]
+    }
+
+    /// The code and, where there is one, the reason of a failure.
+    pub fn error(&self) -> (&str, &str) {
+        let data = &self.body["error"]["data"];
+        (data["code"].as_str().unwrap_or_default(), data["reason"].as_str().unwrap_or_default())
+    }
+}
