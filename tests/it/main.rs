@@ -2,8 +2,8 @@
 
 // `cfg(test)` goes without saying here; said, it tells clippy that an `unwrap` below is an assertion.
 #[cfg(test)]
-mod contract;
-#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod user_api;

@@ -169,7 +169,8 @@ impl Replica {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let served = Arc::clone(&state);
         let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
-        let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).expect("the port listens").run();
+        let server =
+            HttpServer::new(app).workers(1).disable_signals().listen(listener).expect("the port listens").run();
         let handle = server.handle();
         tokio::spawn(server);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -220,7 +221,7 @@ impl Replica {
     /// # Panics
     /// If there is none within a minute.
     pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.timeout(Duration::from_secs(60)).send().await.expect("the server answers");
+        let response = request.timeout(Duration::from_mins(1)).send().await.expect("the server answers");
         let status = response.status().as_u16();
         let body = response.bytes().await.expect("the answer is whole");
         Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
@@ -229,7 +230,7 @@ impl Replica {
     fn signed(&self, user: Option<&str>, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let Some(user) = user else { return request };
         let user: UserId = user.parse().expect("a user id");
-        let token = self.state.tokens.sign(&user, Duration::from_secs(3600)).expect("a token");
+        let token = self.state.tokens.sign(&user, Duration::from_hours(1)).expect("a token");
         request.bearer_auth(token)
     }
 }

@@ -1,2 +1,76 @@
-//! xtask
-fn main() {}
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `demo`.
+
+mod postgres;
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  ci      everything CI checks: form, lints, tests on both databases, documentation
+  test    every test, with a throwaway PostgreSQL and the real tRPC clients
+  demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
+
+/// Why a task did not succeed, in a person's words.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let task = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let done = match task.as_deref() {
+        Some("ci") => ci(),
+        Some("test") => test(&rest),
+        Some("demo") => demo(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ci() -> Result<(), Failure> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"])?;
+    run(cargo_command(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    test(&[])
+}
+
+/// Tests that need PostgreSQL or node are left out where these cannot be had; here they must be had.
+fn test(arguments: &[String]) -> Result<(), Failure> {
+    postgres::ensure_installed()?;
+    let mut tests = cargo_command(&["test", "--workspace", "--locked"]);
+    tests.args(arguments).env("SWITCHBOARD_REQUIRE_POSTGRES", "1").env("SWITCHBOARD_REQUIRE_NODE", "1");
+    run(&mut tests)
+}
+
+fn demo(arguments: &[String]) -> Result<(), Failure> {
+    run(cargo_command(&["run", "--release", "--package", "switchboard-http", "--", "demo"]).args(arguments))
+}
+
+fn cargo(arguments: &[&str]) -> Result<(), Failure> {
+    run(&mut cargo_command(arguments))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments);
+    cargo
+}
+
+/// Runs a command to its end, saying which and for how long.
+fn run(command: &mut Command) -> Result<(), Failure> {
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let shown = format!("{} {}", command.get_program().to_string_lossy(), arguments.join(" "));
+    eprintln!("$ {shown}");
+    let started = Instant::now();
+    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
+    eprintln!("  took {:.0?}", started.elapsed());
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}

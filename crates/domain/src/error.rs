@@ -61,10 +61,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Precondition(Precondition::Starting) => Some(Duration::from_secs(2)),
-            Self::WorkerFailing => Some(Duration::from_secs(60)),
-            Self::Busy => Some(Duration::from_secs(5)),
+            Self::WorkerFailing => Some(Duration::from_mins(1)),
+            Self::Busy | Self::Storage(StorageError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Gateway(error) => error.retry_after(),
-            Self::Storage(StorageError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::NotFound
             | Self::NoGroup
             | Self::Precondition(_)

@@ -11,13 +11,16 @@ use tokio::runtime::Handle;
 
 use crate::Error;
 
+/// The answer to come, for as many as want it.
+type Flight<V> = Shared<BoxFuture<'static, Result<V, Error>>>;
+
 /// Runs at most one piece of work per key at a time; who asks meanwhile gets the same answer.
 ///
 /// The work runs in a task of its own, so that a caller who goes away (a client that hangs up) interrupts nothing; and on
 /// the runtime that the flights were made on, since a server's worker threads end before the process does.
 pub(crate) struct SingleFlight<K, V> {
     runtime: Handle,
-    flights: Arc<Mutex<HashMap<K, Shared<BoxFuture<'static, Result<V, Error>>>>>>,
+    flights: Arc<Mutex<HashMap<K, Flight<V>>>>,
 }
 
 impl<K, V> SingleFlight<K, V> {
@@ -49,7 +52,7 @@ impl<K: Eq + Hash + Clone + Send + 'static, V: Clone + Send + Sync + 'static> Si
         flight.await
     }
 
-    fn launch<W>(&self, key: K, work: W) -> Shared<BoxFuture<'static, Result<V, Error>>>
+    fn launch<W>(&self, key: K, work: W) -> Flight<V>
     where
         W: Future<Output = Result<V, Error>> + Send + 'static,
     {

@@ -185,8 +185,7 @@ impl Session {
 
     /// Whether the user's screen shows it as connected, going by what the row remembers.
     pub fn is_shown(&self, now: DateTime<Utc>) -> bool {
-        self.lifecycle == Lifecycle::Connected
-            && self.down_since.is_none_or(|since| now - since < Self::DOWN_GRACE)
+        self.lifecycle == Lifecycle::Connected && self.down_since.is_none_or(|since| now - since < Self::DOWN_GRACE)
     }
 }
 

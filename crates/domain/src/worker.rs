@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::parse::text_newtype;
 use crate::{ChatId, ParseError, SessionName, SessionStatus, UserId};
 
-/// A WAHA server's name in the configuration: 1 to 64 ASCII letters, digits, `-`, `_` or `.`.
+/// A WAHA server's name in the configuration: 1 to 64 ASCII letters, digits, `-`, `_` or `.`, the first no `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WorkerName(String);
@@ -19,10 +19,10 @@ impl FromStr for WorkerName {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        if (1..=64).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(plain) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ParseError { expected: "a worker name of 1 to 64 letters, digits, -, _ or ." })
+            Err(ParseError { expected: "a worker name of 1 to 64 letters, digits, -, _ or ., not starting with ." })
         }
     }
 }
@@ -82,4 +82,17 @@ pub struct WorkerHealth {
     pub name: WorkerName,
     /// Whether it answered just now.
     pub answers: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_name_is_one_path_segment() {
+        for name in ["", ".", "..", ".hidden", "a/b", "a b", "é"] {
+            assert!(name.parse::<WorkerName>().is_err(), "{name:?}");
+        }
+        assert!("waha-1.example".parse::<WorkerName>().is_ok());
+    }
 }

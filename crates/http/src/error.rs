@@ -30,16 +30,8 @@ fn told(error: &Error) -> Told {
         Error::NotFound => (Code::NotFound, "not_found", "Session not found"),
         Error::NoGroup => (Code::NotFound, "group_not_found", "Group not found"),
         Error::Precondition(precondition) => return told_precondition(*precondition),
-        Error::ActiveCampaign => (
-            Code::Conflict,
-            "active_campaign",
-            "The group has a scheduled or running campaign",
-        ),
-        Error::VersionGone => (
-            Code::Conflict,
-            "version_gone",
-            "The list has changed: start again from its first page",
-        ),
+        Error::ActiveCampaign => (Code::Conflict, "active_campaign", "The group has a scheduled or running campaign"),
+        Error::VersionGone => (Code::Conflict, "version_gone", "The list has changed: start again from its first page"),
         Error::WorkerFailing => (
             Code::ServiceUnavailable,
             "worker_failing",
@@ -50,97 +42,53 @@ fn told(error: &Error) -> Told {
             "busy",
             "Another operation on this session is still running: try again in a moment",
         ),
-        Error::Internal => (
-            Code::InternalServerError,
-            "internal",
-            "Internal server error",
-        ),
+        Error::Internal => (Code::InternalServerError, "internal", "Internal server error"),
         Error::Gateway(error) => return told_gateway(error),
         Error::Storage(error) => return told_storage(error),
     };
-    Told {
-        code,
-        reason,
-        message,
-    }
+    Told { code, reason, message }
 }
 
 fn told_precondition(precondition: Precondition) -> Told {
     let (reason, message) = match precondition {
-        Precondition::NotConnected => (
-            "not_connected",
-            "The session is not connected: connect it first",
-        ),
-        Precondition::AlreadyConnected => (
-            "already_connected",
-            "The session is already connected to a WhatsApp account",
-        ),
-        Precondition::Starting => (
-            "starting",
-            "The session is still starting: try again in a moment",
-        ),
-        Precondition::NotPaired => (
-            "not_paired",
-            "No phone is paired yet: scan the QR code first",
-        ),
+        Precondition::NotConnected => ("not_connected", "The session is not connected: connect it first"),
+        Precondition::AlreadyConnected => {
+            ("already_connected", "The session is already connected to a WhatsApp account")
+        }
+        Precondition::Starting => ("starting", "The session is still starting: try again in a moment"),
+        Precondition::NotPaired => ("not_paired", "No phone is paired yet: scan the QR code first"),
     };
-    Told {
-        code: Code::PreconditionFailed,
-        reason,
-        message,
-    }
+    Told { code: Code::PreconditionFailed, reason, message }
 }
 
 fn told_gateway(error: &GatewayError) -> Told {
     let (code, reason, message) = match error {
         GatewayError::NoSession => return told_precondition(Precondition::NotConnected),
         GatewayError::WrongStatus(_) => return told_precondition(Precondition::Starting),
-        GatewayError::RateLimited => (
-            Code::TooManyRequests,
-            "whatsapp_rate_limit",
-            "WhatsApp asks for fewer requests: try again later",
-        ),
-        GatewayError::Timeout => (
-            Code::GatewayTimeout,
-            "waha_timeout",
-            "The WhatsApp server did not answer in time",
-        ),
-        GatewayError::Refused(_) | GatewayError::Broken(_) => (
-            Code::BadGateway,
-            "waha_broken",
-            "The WhatsApp server gave no usable answer",
-        ),
-        GatewayError::Unavailable(_) => (
-            Code::ServiceUnavailable,
-            "waha_unavailable",
-            "The WhatsApp server cannot be reached",
-        ),
+        GatewayError::RateLimited => {
+            (Code::TooManyRequests, "whatsapp_rate_limit", "WhatsApp asks for fewer requests: try again later")
+        }
+        GatewayError::Timeout => (Code::GatewayTimeout, "waha_timeout", "The WhatsApp server did not answer in time"),
+        GatewayError::Refused(_) | GatewayError::Broken(_) => {
+            (Code::BadGateway, "waha_broken", "The WhatsApp server gave no usable answer")
+        }
+        GatewayError::Unavailable(_) => {
+            (Code::ServiceUnavailable, "waha_unavailable", "The WhatsApp server cannot be reached")
+        }
     };
-    Told {
-        code,
-        reason,
-        message,
-    }
+    Told { code, reason, message }
 }
 
 fn told_storage(error: &StorageError) -> Told {
     let (code, reason, message) = match error {
-        StorageError::Unavailable(_) => (
-            Code::ServiceUnavailable,
-            "database_unavailable",
-            "The database cannot be reached",
-        ),
-        StorageError::Conflict | StorageError::Failed(_) => (
-            Code::InternalServerError,
-            "internal",
-            "Internal server error",
-        ),
+        StorageError::Unavailable(_) => {
+            (Code::ServiceUnavailable, "database_unavailable", "The database cannot be reached")
+        }
+        StorageError::Conflict | StorageError::Failed(_) => {
+            (Code::InternalServerError, "internal", "Internal server error")
+        }
     };
-    Told {
-        code,
-        reason,
-        message,
-    }
+    Told { code, reason, message }
 }
 
 /// Causes are logged here, once; they never reach a client.

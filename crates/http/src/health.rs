@@ -23,21 +23,10 @@ pub(crate) async fn readyz(state: web::Data<State>) -> HttpResponse {
     let ready = database.is_ok() && answering > 0;
     let report = Readiness {
         status: if ready { "ok" } else { "unavailable" },
-        database: if database.is_ok() {
-            "ok"
-        } else {
-            "unavailable"
-        },
-        workers: Workers {
-            answering,
-            configured: workers.len(),
-        },
+        database: if database.is_ok() { "ok" } else { "unavailable" },
+        workers: Workers { answering, configured: workers.len() },
     };
-    if ready {
-        HttpResponse::Ok().json(report)
-    } else {
-        HttpResponse::ServiceUnavailable().json(report)
-    }
+    if ready { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }
 }
 
 #[derive(Serialize)]

@@ -27,9 +27,6 @@ pub enum SetupError {
     /// Two have the same name.
     #[error("there are two workers named {0}")]
     Duplicate(WorkerName),
-    /// A name that cannot stand in an address.
-    #[error("a worker cannot be named {0}")]
-    Name(WorkerName),
     /// The address of the worker or of its webhook is of no use.
     #[error("the worker {0} needs http or https addresses without a query or fragment")]
     Url(WorkerName),
@@ -50,10 +47,6 @@ impl WahaGateway {
         let mut known = BTreeMap::new();
         for worker in workers {
             let name = worker.name.clone();
-            // `.` and `..` vanish from the webhook's address.
-            if name.as_str().bytes().all(|b| b == b'.') {
-                return Err(SetupError::Name(name));
-            }
             if !is_usable(&worker.url) || worker.webhook.as_ref().is_some_and(|webhook| !is_usable(&webhook.url)) {
                 return Err(SetupError::Url(name));
             }

@@ -68,6 +68,8 @@ impl Entry for Group {
         let inner = wire.metadata.0.and_then(|metadata| metadata.subject.0);
         let names = [wire.subject.0, wire.name.0, inner, wire.gows_name.0];
         let name = names.into_iter().flatten().find(|name| !name.trim().is_empty());
+        // U+0000 is no part of any name, and PostgreSQL would not store it.
+        let name = name.map(|name| name.replace('\0', ""));
         Some(Self { id, name: name.unwrap_or_else(|| UNKNOWN_NAME.to_owned()) })
     }
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpSocket};
-
 use crate::{
     call::Call,
     fault::Fault,
     options::Options,
-    server::{Server, lock},
+    server::{Server, listening, lock},
     session::{FAILED, Session, SessionView},
 };
 
@@ -16,7 +14,7 @@ use crate::{
 pub struct FakeWaha {
     url: String,
     server: Arc<Server>,
-    accepting: tokio::task::JoinHandle<()>,
+    accepting: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 /// Binds, and serves in the background of the current tokio runtime.
@@ -24,19 +22,11 @@ pub struct FakeWaha {
 /// # Errors
 /// If the address cannot be bound.
 pub async fn start(options: Options) -> std::io::Result<FakeWaha> {
-    let listener = listen(&options)?;
+    let listener = listening(options.bind)?;
     let url = format!("http://{}", listener.local_addr()?);
     let server = Server::new(options);
     let accepting = tokio::spawn(Arc::clone(&server).listen(listener));
     Ok(FakeWaha { url, server, accepting })
-}
-
-/// Reusable at once after a stop: a test restarts a fake on the same port.
-fn listen(options: &Options) -> std::io::Result<TcpListener> {
-    let socket = if options.bind.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(options.bind)?;
-    socket.listen(1024)
 }
 
 impl FakeWaha {
@@ -101,9 +91,10 @@ impl FakeWaha {
         self.server.set_network(up);
     }
 
-    /// The fake itself cannot be reached, or can again: sockets are closed without an answer. Sessions live on.
-    pub fn set_reachable(&self, reachable: bool) {
-        self.server.state().reachable = reachable;
+    /// The fake itself cannot be reached, or can again: sockets are closed, and its port refuses new ones. Sessions live
+    /// on.
+    pub async fn set_reachable(&self, reachable: bool) {
+        self.server.set_reachable(reachable).await;
     }
 
     /// WAHA's process restarts: all read STOPPED for a second, then what ran starts again.

@@ -3,11 +3,12 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     future::Future,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     runtime::Handle,
     sync::{Semaphore, watch},
 };
@@ -17,7 +18,7 @@ use crate::{
     call::{Call, REMEMBERED},
     clock::{Clock, now_ms},
     fault::{self, Fault},
-    http::{self, Delivery, Reply, Request},
+    http::{self, Reply, Request},
     options::Options,
     phone::number_for,
     route,
@@ -42,6 +43,10 @@ pub(crate) struct Server {
     /// Something about a session changed.
     pub(crate) changed: watch::Sender<()>,
     stopped: watch::Sender<bool>,
+    /// Whether the fake is to be reachable.
+    reachable: watch::Sender<bool>,
+    /// Whether its port takes connections.
+    listens: watch::Sender<bool>,
     runtime: Handle,
     pub(crate) client: OnceLock<Option<reqwest::Client>>,
     pub(crate) deliveries: Semaphore,
@@ -55,8 +60,6 @@ pub(crate) struct State {
     pub(crate) devices: HashMap<String, usize>,
     /// WhatsApp can be reached.
     pub(crate) network: bool,
-    /// The fake can be reached.
-    pub(crate) reachable: bool,
     /// How many of the next questions WhatsApp refuses.
     pub(crate) overlimit: usize,
     runs: u64,
@@ -93,7 +96,6 @@ impl Server {
                 accounts: Accounts::default(),
                 devices: HashMap::new(),
                 network: true,
-                reachable: true,
                 overlimit: 0,
                 runs: 0,
             }),
@@ -102,6 +104,8 @@ impl Server {
             locks: Mutex::default(),
             changed: watch::Sender::new(()),
             stopped: watch::Sender::new(false),
+            reachable: watch::Sender::new(true),
+            listens: watch::Sender::new(true),
             runtime: Handle::current(),
             client: OnceLock::new(),
             deliveries: Semaphore::new(DELIVERIES),
@@ -136,10 +140,23 @@ impl Server {
         self.stopped.send_replace(true);
     }
 
-    /// Takes sockets until the fake stops.
-    pub(crate) async fn listen(self: Arc<Self>, listener: TcpListener) {
+    /// Takes sockets until the fake stops. While it cannot be reached, the port is kept but refuses connections.
+    pub(crate) async fn listen(self: Arc<Self>, mut listener: TcpListener) -> std::io::Result<()> {
+        let address = listener.local_addr()?;
         loop {
-            let stream = match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.reaches(false) => {
+                    drop(listener);
+                    let kept = bound(address)?;
+                    self.listens.send_replace(false);
+                    self.reaches(true).await;
+                    listener = kept.listen(BACKLOG)?;
+                    self.listens.send_replace(true);
+                    continue;
+                }
+            };
+            let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Most likely out of file descriptors: do not spin on it.
@@ -148,20 +165,36 @@ impl Server {
                     continue;
                 }
             };
-            if !self.state().reachable {
-                continue;
-            }
             let server = Arc::clone(&self);
             self.spawn(async move {
                 let answer = |request| {
                     let server = Arc::clone(&server);
                     async move { server.answer(request).await }
                 };
-                if let Err(error) = http::serve(stream, answer).await {
-                    tracing::debug!(%error, "a connection broke");
+                tokio::select! {
+                    // Closes the socket, whatever is under way on it.
+                    () = server.reaches(false) => {}
+                    served = http::serve(stream, answer) => {
+                        if let Err(error) = served {
+                            tracing::debug!(%error, "a connection broke");
+                        }
+                    }
                 }
             });
         }
+    }
+
+    /// Whether the fake can be reached, from the moment this returns.
+    pub(crate) async fn set_reachable(&self, reachable: bool) {
+        self.reachable.send_replace(reachable);
+        // The sender lives as long as we do.
+        let _ = self.listens.subscribe().wait_for(|listens| *listens == reachable).await;
+    }
+
+    /// Returns once the fake can be reached, or cannot.
+    async fn reaches(&self, wanted: bool) {
+        // The sender lives as long as we do.
+        let _ = self.reachable.subscribe().wait_for(|reachable| *reachable == wanted).await;
     }
 
     async fn answer(self: Arc<Self>, request: Request) -> Reply {
@@ -171,22 +204,17 @@ impl Server {
         if request.path.starts_with("/api/") {
             self.remember(route::call(&self, &request));
         }
-        if !self.state().reachable {
-            return Reply::reset();
-        }
         let mishap = fault::strike(&mut lock(&self.faults), &request);
         if !mishap.delay.is_zero() {
             tokio::time::sleep(mishap.delay).await;
         }
-        let reply = match &mishap.action {
+        match &mishap.action {
             None => route::route(&self, &request).await,
             Some(action) => match action.instead() {
                 Some(reply) => reply,
                 None => action.spoil(route::route(&self, &request).await),
             },
-        };
-        // The fake may have become unreachable while the call was under way.
-        if self.state().reachable { reply } else { Reply { delivery: Delivery::Lost, ..reply } }
+        }
     }
 
     fn remember(&self, call: Call) {
@@ -204,6 +232,23 @@ impl Server {
     pub(crate) fn clear_calls(&self) {
         lock(&self.calls).clear();
     }
+}
+
+/// How many sockets may wait to be taken.
+const BACKLOG: u32 = 1024;
+
+/// A port that is ours, and refuses connections until it listens. Reusable at once after a stop: a test restarts a fake
+/// on the same port.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// A port that listens.
+pub(crate) fn listening(address: SocketAddr) -> std::io::Result<TcpListener> {
+    bound(address)?.listen(BACKLOG)
 }
 
 /// A poisoned lock still holds what a test wants to see.

@@ -119,13 +119,13 @@ async fn a_connect_that_was_cut_off_goes_on_from_there(stores: Stores) {
 async fn a_connect_finishes_a_logout_that_was_cut_off(stores: Stores) {
     let app = TestApp::new(stores).await;
     let name = app.pair("ana", "34600111222").await;
-    app.waha.set_reachable(false);
+    app.waha.set_reachable(false).await;
     let logout = app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await;
     assert_eq!((logout.status, logout.error().0), (503, "SERVICE_UNAVAILABLE"));
     assert_eq!(app.row("ana").await.lifecycle, Lifecycle::LoggingOut, "the intent is stored");
     assert_eq!(app.query("ana", "user.getWhatsAppSession", Value::Null).await.data(), &Value::Null);
 
-    app.waha.set_reachable(true);
+    app.waha.set_reachable(true).await;
     assert_eq!(app.connect("ana").await, name);
     app.until("ana", &name, "SCAN_QR_CODE").await;
     assert_eq!(app.waha.linked_devices("34600111222"), 0, "the old pairing is gone");
@@ -133,7 +133,7 @@ async fn a_connect_finishes_a_logout_that_was_cut_off(stores: Stores) {
 
 async fn a_refused_connect_leaves_nothing_behind(stores: Stores) {
     let app = TestApp::new(stores).await;
-    app.waha.set_reachable(false);
+    app.waha.set_reachable(false).await;
     let answer = app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
     assert_eq!((answer.status, answer.error()), (500, ("INTERNAL_SERVER_ERROR", "waha_unavailable")));
     assert_eq!(answer.body["error"]["message"], "Failed to create WhatsApp session");

@@ -114,7 +114,8 @@ async fn groups_of_another_account_are_not_shown(stores: Stores) {
     let groups = app.query("ana", "user.getWhatsAppGroups", json!({ "sessionName": name })).await;
     let first = groups.data()["items"][0]["groupId"].clone();
     app.mutate("ana", "user.linkWhatsAppGroup", json!({ "sessionName": name, "groupId": first })).await.data();
-    let shown = async || app.query("ana", "user.getWhatsAppSession", Value::Null).await.data()["WhatsAppGroups"].clone();
+    let shown =
+        async || app.query("ana", "user.getWhatsAppSession", Value::Null).await.data()["WhatsAppGroups"].clone();
     assert_eq!(shown().await[0]["groupId"], first);
     app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await.data();
 

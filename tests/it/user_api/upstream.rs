@@ -19,7 +19,7 @@ async fn while_waha_is_off_the_session_stays_on_the_screen_and_the_rest_says_so(
     let app = TestApp::new(stores).await;
     let name = app.pair("ana", "34600111222").await;
     let of_session = json!({ "sessionName": name });
-    app.waha.set_reachable(false);
+    app.waha.set_reachable(false).await;
 
     let session = app.query("ana", "user.getWhatsAppSession", Value::Null).await;
     assert_eq!(session.data()["sessionName"], json!(name));
@@ -31,7 +31,7 @@ async fn while_waha_is_off_the_session_stays_on_the_screen_and_the_rest_says_so(
     let restart = app.mutate("ana", "user.restartSession", of_session.clone()).await;
     assert_eq!((restart.status, restart.error()), (503, ("SERVICE_UNAVAILABLE", "waha_unavailable")));
 
-    app.waha.set_reachable(true);
+    app.waha.set_reachable(true).await;
     app.until("ana", &name, "WORKING").await;
 }
 
@@ -67,7 +67,7 @@ async fn an_unknown_status_is_passed_through_and_counts_as_live(stores: Stores) 
 async fn readiness_tells_of_the_database_and_of_waha(stores: Stores) {
     let app = TestApp::new(stores).await;
     assert_eq!(app.fetch("/readyz").await.status, 200);
-    app.waha.set_reachable(false);
+    app.waha.set_reachable(false).await;
     let red = app.fetch("/readyz").await;
     assert_eq!((red.status, &red.body["database"], &red.body["workers"]["answering"]), (503, &json!("ok"), &json!(0)));
     assert_eq!(app.fetch("/healthz").await.status, 200);

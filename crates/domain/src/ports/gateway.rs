@@ -106,20 +106,20 @@ pub trait WhatsAppGateway: Send + Sync {
     /// The present QR code.
     ///
     /// # Errors
-    /// [`GatewayError::WrongStatus`] unless the session is SCAN_QR_CODE; WAHA waits 5 to 10 s before it says so.
+    /// [`GatewayError::WrongStatus`] unless the session is `SCAN_QR_CODE`; WAHA waits 5 to 10 s before it says so.
     async fn qr(&self, at: &SessionAddress) -> Result<QrCode, GatewayError>;
 
     /// A code that pairs the phone of that number instead of a scan. Never repeated by the adapter.
     ///
     /// # Errors
-    /// [`GatewayError::WrongStatus`] unless the session is SCAN_QR_CODE.
+    /// [`GatewayError::WrongStatus`] unless the session is `SCAN_QR_CODE`.
     async fn request_pairing_code(&self, at: &SessionAddress, phone: &PhoneNumber)
     -> Result<PairingCode, GatewayError>;
 
     /// All groups, in no particular order.
     ///
     /// # Errors
-    /// [`GatewayError::WrongStatus`] unless the session is WORKING; WAHA waits 5 to 10 s before it says so.
+    /// [`GatewayError::WrongStatus`] unless the session is `WORKING`; WAHA waits 5 to 10 s before it says so.
     async fn groups(&self, at: &SessionAddress) -> Result<Vec<Group>, GatewayError>;
 
     /// All entries of the contact list as the engine has it, in no particular order: see [`crate::Contact::from_listed`].

@@ -93,7 +93,7 @@ pub trait SessionRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError>;
 
-    /// Ends a logout: LoggingOut becomes Disconnected, the epoch is raised, and phone, account and everything observed
+    /// Ends a logout: logging out becomes disconnected, the epoch is raised, and phone, account and everything observed
     /// are forgotten, if the lease still holds. Returns whether it was done.
     async fn finish_logout(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError>;
 

@@ -107,8 +107,7 @@ impl Parts {
             Err(_) => Lifecycle::Connecting,
         };
         if connecting && next != Lifecycle::Connecting {
-            let moved =
-                sessions.transition(id, &[Lifecycle::Connecting], next, Some(fence), clock.now()).await?;
+            let moved = sessions.transition(id, &[Lifecycle::Connecting], next, Some(fence), clock.now()).await?;
             if outcome.is_ok() && !moved {
                 // The user logged out meanwhile, or another replica took over: this connect did not win.
                 return Err(Error::Busy);

@@ -113,7 +113,7 @@ impl Directory {
     ) -> Result<Listing<Group>, Error> {
         let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
         let (session, snapshot) = self.group_snapshot(session).await?;
-        let mut listing = self.listing(&session, &snapshot, request, |_| true)?;
+        let mut listing = Self::listing(&session, &snapshot, request, |_| true)?;
         listing.possibly_truncated = snapshot.entries.len() == Self::GROUP_CAP;
         Ok(listing)
     }
@@ -133,7 +133,7 @@ impl Directory {
         let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
         let fetch = |parts: Arc<Parts>, session| async move { parts.fetch_contacts(session).await };
         let (session, snapshot) = self.snapshot(&self.contacts, session, fetch).await?;
-        self.listing(&session, &snapshot, request, |entry| all || entry.contact.is_mine)
+        Self::listing(&session, &snapshot, request, |entry| all || entry.contact.is_mine)
     }
 
     /// One group of a session, and the session as it is now.
@@ -184,7 +184,6 @@ impl Directory {
     }
 
     fn listing<E: Entry>(
-        &self,
         session: &Session,
         snapshot: &Snapshot<E>,
         request: &PageRequest,
@@ -216,8 +215,7 @@ impl Parts {
 
     async fn fetch_contacts(&self, session: Session) -> Result<Snapshot<ContactEntry>, Error> {
         let (gateway, at) = (&self.ports.gateway, session.address());
-        let (listed, twins) =
-            tokio::try_join!(gateway.contacts(&at), gateway.lid_twins(&at)).map_err(not_listed)?;
+        let (listed, twins) = tokio::try_join!(gateway.contacts(&at), gateway.lid_twins(&at)).map_err(not_listed)?;
         // WAHA is asked again who oneself is: the row knows no hidden id.
         let reading = self.reader.read(session.clone()).await?;
         let me = reading.upstream.and_then(|upstream| upstream.me);
@@ -258,10 +256,7 @@ impl Parts {
 impl<E: Entry> Shelf<E> {
     fn new(entries: u64) -> Self {
         let weight = |_: &Pairing, list: &Arc<Snapshot<E>>| u32::try_from(list.entries.len() + 1).unwrap_or(u32::MAX);
-        Self {
-            fresh: Cache::builder().max_capacity(entries).weigher(weight).build(),
-            flights: SingleFlight::new(),
-        }
+        Self { fresh: Cache::builder().max_capacity(entries).weigher(weight).build(), flights: SingleFlight::new() }
     }
 }
 
@@ -276,9 +271,9 @@ fn check_working(reading: &Reading) -> Result<(), Error> {
     match reading.status() {
         SessionStatus::Working => Ok(()),
         SessionStatus::Stopped | SessionStatus::Failed => Err(Precondition::NotConnected.into()),
-        SessionStatus::ScanQrCode
-        | SessionStatus::PasskeyRequired
-        | SessionStatus::PasskeyConfirmationRequired => Err(Precondition::NotPaired.into()),
+        SessionStatus::ScanQrCode | SessionStatus::PasskeyRequired | SessionStatus::PasskeyConfirmationRequired => {
+            Err(Precondition::NotPaired.into())
+        }
         SessionStatus::Starting | SessionStatus::Other(_) if reading.session.paired_at.is_some() => {
             Err(Precondition::Starting.into())
         }

@@ -29,8 +29,7 @@ impl Logout {
         leases: Arc<SessionLeases>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let finisher =
-            Arc::new(LogoutFinisher { sessions: Arc::clone(&sessions), gateway, clock: Arc::clone(&clock) });
+        let finisher = Arc::new(LogoutFinisher { sessions: Arc::clone(&sessions), gateway, clock: Arc::clone(&clock) });
         Self { sessions, leases, finisher, clock, flights: SingleFlight::new() }
     }
 

@@ -20,15 +20,8 @@ pub struct Principal {
 /// # Errors
 /// [`TokenRefused`] if there is no token, or none that is good.
 pub(crate) fn principal(request: &HttpRequest, key: &TokenKey) -> Result<Principal, TokenRefused> {
-    let header = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .ok_or(TokenRefused)?;
-    let (scheme, token) = header
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or(TokenRefused)?;
+    let header = request.headers().get(header::AUTHORIZATION).ok_or(TokenRefused)?;
+    let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(TokenRefused)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(TokenRefused);
     }

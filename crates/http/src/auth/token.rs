@@ -29,11 +29,7 @@ impl Secret {
     /// # Errors
     /// [`ShortSecret`]
     pub fn new(secret: SecretString) -> Result<Self, ShortSecret> {
-        if secret.expose_secret().len() >= Self::MIN_BYTES {
-            Ok(Self(secret))
-        } else {
-            Err(ShortSecret)
-        }
+        if secret.expose_secret().len() >= Self::MIN_BYTES { Ok(Self(secret)) } else { Err(ShortSecret) }
     }
 }
 
@@ -83,12 +79,7 @@ impl TokenKey {
 
     /// The key. Where an issuer or an audience is given, every token has to name it; where none is given, what a token
     /// says of it does not matter.
-    pub fn new(
-        secret: &Secret,
-        issuer: Option<String>,
-        audience: Option<String>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(secret: &Secret, issuer: Option<String>, audience: Option<String>, clock: Arc<dyn Clock>) -> Self {
         let bytes = secret.0.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         // Time is checked below, against the clock we were given.
@@ -120,11 +111,7 @@ impl TokenKey {
     ///
     /// # Errors
     /// If it cannot be signed.
-    pub fn sign(
-        &self,
-        user: &UserId,
-        ttl: Duration,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub fn sign(&self, user: &UserId, ttl: Duration) -> Result<String, jsonwebtoken::errors::Error> {
         let now = self.clock.now().timestamp();
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
@@ -165,10 +152,7 @@ impl TokenKey {
         if claims.exp.saturating_add(leeway) <= now {
             return Err("expired");
         }
-        if claims
-            .nbf
-            .is_some_and(|nbf| nbf > now.saturating_add(leeway))
-        {
+        if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(leeway)) {
             return Err("not yet valid");
         }
         claims.sub.parse().map_err(|_| "no user id")
@@ -182,9 +166,7 @@ fn has_critical_extensions(token: &str) -> bool {
         crit: Option<serde::de::IgnoredAny>,
     }
     let header = token.split('.').next().unwrap_or_default();
-    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(header)
-        .unwrap_or_default();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
     serde_json::from_slice::<Extensions>(&json).is_ok_and(|header| header.crit.is_some())
 }
 
@@ -201,20 +183,13 @@ mod tests {
 
     fn clock() -> Arc<dyn Clock> {
         let mut clock = MockClock::new();
-        clock
-            .expect_now()
-            .returning(|| DateTime::<Utc>::from_timestamp(NOW, 0).unwrap());
+        clock.expect_now().returning(|| DateTime::<Utc>::from_timestamp(NOW, 0).unwrap());
         Arc::new(clock)
     }
 
     fn key(issuer: Option<&str>, audience: Option<&str>) -> TokenKey {
         let secret = Secret::new(SECRET.to_owned().into()).unwrap();
-        TokenKey::new(
-            &secret,
-            issuer.map(str::to_owned),
-            audience.map(str::to_owned),
-            clock(),
-        )
+        TokenKey::new(&secret, issuer.map(str::to_owned), audience.map(str::to_owned), clock())
     }
 
     fn token(header: &Header, claims: &Value) -> String {
@@ -229,10 +204,7 @@ mod tests {
     fn a_signed_token_names_its_user_until_it_expires() {
         let key = key(Some("us"), Some("switchboard"));
         let user: UserId = "alice".parse().unwrap();
-        assert_eq!(
-            key.verify(&key.sign(&user, Duration::from_secs(60)).unwrap()),
-            Ok(user)
-        );
+        assert_eq!(key.verify(&key.sign(&user, Duration::from_mins(1)).unwrap()), Ok(user));
         let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
         assert_eq!(key.verify(&hs256(&expired)), Err(TokenRefused));
     }
@@ -240,8 +212,7 @@ mod tests {
     #[test]
     fn what_is_not_quite_a_good_token_is_refused() {
         let key = key(Some("us"), Some("switchboard"));
-        let good =
-            json!({ "sub": "alice", "exp": NOW + 60, "iss": "us", "aud": ["x", "switchboard"] });
+        let good = json!({ "sub": "alice", "exp": NOW + 60, "iss": "us", "aud": ["x", "switchboard"] });
         assert!(key.verify(&hs256(&good)).is_ok());
 
         let with = |field: &str, value: Value| {
@@ -256,8 +227,7 @@ mod tests {
         };
         let mut critical = Header::new(Algorithm::HS256);
         critical.crit = Some(vec!["b64".to_owned()]);
-        let unsigned =
-            "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MTkwMDAwMDAwMH0.";
+        let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MTkwMDAwMDAwMH0.";
         for bad in [
             with("iss", json!("them")),
             without("iss"),

@@ -26,8 +26,8 @@ pub mod user;
 pub use code::Code;
 pub use error::Error;
 pub use input::{
-    Boolean, Defaulted, Fields, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text,
-    Value, boolean, integer, string,
+    Boolean, Defaulted, Fields, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text, Value, boolean,
+    integer, string,
 };
 pub use output::{Date, DatePaths, Output};
 pub use procedure::{Call, Kind};

@@ -99,9 +99,9 @@ async fn an_unreachable_fake_answers_nobody_and_keeps_its_sessions() {
     let world = World::new(fast()).await;
     world.paired("x").await;
 
-    world.fake.set_reachable(false);
+    world.fake.set_reachable(false).await;
     sessions(&world).await.unwrap_err();
-    world.fake.set_reachable(true);
+    world.fake.set_reachable(true).await;
 
     assert_eq!(world.get("/api/sessions/x").await.json()["status"], "WORKING");
 }

@@ -55,8 +55,9 @@ struct Waha {
     lists_max_bytes: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "the keys say their unit")]
 struct WahaDeadlines {
     connect_seconds: u64,
     status_seconds: u64,
@@ -77,12 +78,11 @@ struct Auth {
 #[serde(deny_unknown_fields, default)]
 struct Log {
     filter: String,
-    format: LogFormat,
+    format: String,
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// For people.
     Pretty,
@@ -122,7 +122,7 @@ impl Default for WahaDeadlines {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Pretty }
+        Self { filter: "info".to_owned(), format: "pretty".to_owned() }
     }
 }
 
@@ -210,7 +210,8 @@ impl Config {
     }
 
     pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
-        let secret = present("auth.hs256_secret", self.auth.hs256_secret.as_ref(), "the secret that tokens are signed with")?;
+        let secret =
+            present("auth.hs256_secret", self.auth.hs256_secret.as_ref(), "the secret that tokens are signed with")?;
         Ok(AuthConfig {
             secret: Secret::new(secret.clone()).context("auth.hs256_secret")?,
             issuer: self.auth.issuer.clone(),
@@ -255,7 +256,12 @@ impl Config {
     pub(crate) fn log(&self) -> anyhow::Result<(EnvFilter, LogFormat)> {
         let filter = EnvFilter::try_new(&self.log.filter)
             .map_err(|error| anyhow!("log.filter: expected a filter like info,switchboard=debug: {error}"))?;
-        Ok((filter, self.log.format))
+        let format = match self.log.format.as_str() {
+            "pretty" => LogFormat::Pretty,
+            "json" => LogFormat::Json,
+            other => bail!("log.format: expected pretty or json, found {other:?}"),
+        };
+        Ok((filter, format))
     }
 
     fn webhook(&self) -> anyhow::Result<Option<WebhookConfig>> {

@@ -25,7 +25,7 @@ use super::config::{AuthConfig, LogFormat, ServerConfig};
 use super::{page, serve, telemetry, wiring};
 
 /// How long a token of the demo is good for.
-const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const TOKEN_TTL: Duration = Duration::from_hours(24);
 
 /// Runs the demo. It looks at no configuration.
 pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
@@ -134,7 +134,13 @@ impl Samples {
                 if session.status != "WORKING" || done.contains(&pairing) {
                     continue;
                 }
-                match self.add(session.metadata.get("user.id").and_then(serde_json::Value::as_str).unwrap_or_default(), &session.name).await {
+                match self
+                    .add(
+                        session.metadata.get("user.id").and_then(serde_json::Value::as_str).unwrap_or_default(),
+                        &session.name,
+                    )
+                    .await
+                {
                     Ok(()) => done.push(pairing),
                     Err(error) => tracing::debug!(error = format!("{error:#}"), "no sample data yet"),
                 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use switchboard_domain::ports::{Clock as _, StorageError};
 use switchboard_domain::SystemClock;
+use switchboard_domain::ports::{Clock as _, StorageError};
 
 use super::config::Config;
 use super::wiring::{self, Schema};

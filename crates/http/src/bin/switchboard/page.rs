@@ -40,6 +40,9 @@ fn page(here: &str, waha: &str) -> Markup {
     }
 }
 
+/// The input of a procedure on one session, for a shell's double quotes.
+const SESSION: &str = r#"{\"sessionName\":\"$NAME\"}"#;
+
 fn steps(here: &str, waha: &str) -> Vec<(&'static str, &'static str, String)> {
     let query = |procedure: &str, input: &str| {
         let url = format!("{here}/api/trpc/{procedure}");
@@ -53,7 +56,6 @@ fn steps(here: &str, waha: &str) -> Vec<(&'static str, &'static str, String)> {
         let body = if input.is_empty() { String::new() } else { format!(" -d \"{input}\"") };
         format!("curl -s -X POST -H \"$AUTH\" -H 'content-type: application/json' {here}/api/trpc/{procedure}{body}")
     };
-    const SESSION: &str = r#"{\"sessionName\":\"$NAME\"}"#;
     vec![
         (
             "Sign in",

@@ -104,7 +104,7 @@ async fn stop_signal() {
 /// Browsers on other origins may call, if their origin is on the list.
 fn cors(origins: &[String]) -> Cors {
     /// How long a browser may remember the answer to its preflight.
-    const REMEMBERED: Duration = Duration::from_secs(3600);
+    const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
         .allowed_methods(["GET", "POST"])
         .allowed_headers(["authorization", "content-type", "trpc-accept"])

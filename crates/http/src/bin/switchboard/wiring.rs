@@ -62,14 +62,14 @@ impl Schema for SqliteStore {
 
 /// The configured database; nothing is connected yet.
 pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
-    let url = config.database_url();
+    let (url, max_connections) = (config.database_url(), config.max_connections()?);
     match url.expose_secret().split_once("://").map(|(scheme, _)| scheme) {
         Some("sqlite") => {
             let store = SqliteStore::new(url.expose_secret(), SqliteOptions::default()).context("database.url")?;
             Ok(stored_in(store))
         }
         Some("postgres" | "postgresql") => {
-            let options = PgOptions { max_connections: config.max_connections()?, ..PgOptions::default() };
+            let options = PgOptions { max_connections, ..PgOptions::default() };
             Ok(stored_in(PgStore::new(url, options).context("database.url")?))
         }
         _ => Err(anyhow!("database.url: expected sqlite://file or postgres://user:password@host/database")),

@@ -5,43 +5,19 @@ use switchboard_domain::services::{Listing, PageRequest};
 use switchboard_domain::{Contact, Group, Limit, SearchTerm};
 
 use super::{Context, session_name};
-use crate::trpc::{
-    Date, DatePaths, Error, Fields, Input, Output, Schema, boolean, integer, string,
-};
+use crate::trpc::{Date, DatePaths, Error, Fields, Input, Output, Schema, boolean, integer, string};
 
 /// `user.getWhatsAppGroups`
-pub(super) async fn groups(
-    call: Context,
-    input: GroupsInput,
-) -> Result<ListOutput<GroupOutput>, Error> {
-    let ListInput {
-        session_name: name,
-        page,
-    } = input.0;
-    let listing = call
-        .state
-        .services
-        .directory
-        .groups(call.user()?, &session_name(&name)?, &page)
-        .await?;
+pub(super) async fn groups(call: Context, input: GroupsInput) -> Result<ListOutput<GroupOutput>, Error> {
+    let ListInput { session_name: name, page } = input.0;
+    let listing = call.state.services.directory.groups(call.user()?, &session_name(&name)?, &page).await?;
     Ok(listing.into())
 }
 
 /// `user.getWhatsAppContacts`
-pub(super) async fn contacts(
-    call: Context,
-    input: ContactsInput,
-) -> Result<ListOutput<ContactOutput>, Error> {
-    let ListInput {
-        session_name: name,
-        page,
-    } = input.list;
-    let listing = call
-        .state
-        .services
-        .directory
-        .contacts(call.user()?, &session_name(&name)?, &page, input.all)
-        .await?;
+pub(super) async fn contacts(call: Context, input: ContactsInput) -> Result<ListOutput<ContactOutput>, Error> {
+    let ListInput { session_name: name, page } = input.list;
+    let listing = call.state.services.directory.contacts(call.user()?, &session_name(&name)?, &page, input.all).await?;
     Ok(listing.into())
 }
 
@@ -64,10 +40,7 @@ impl ListInput {
             search: search?.as_deref().and_then(SearchTerm::parse),
             version: version?,
         };
-        Some(Self {
-            session_name: session_name?,
-            page,
-        })
+        Some(Self { session_name: session_name?, page })
     }
 }
 
@@ -90,10 +63,7 @@ impl Input for ContactsInput {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let list = ListInput::parse(fields, 50);
         let all = fields.read("all", boolean().default(false));
-        Some(Self {
-            list: list?,
-            all: all?,
-        })
+        Some(Self { list: list?, all: all? })
     }
 }
 
@@ -146,10 +116,7 @@ pub(super) struct GroupOutput {
 
 impl From<Group> for GroupOutput {
     fn from(group: Group) -> Self {
-        Self {
-            group_id: group.id.into(),
-            group_name: group.name,
-        }
+        Self { group_id: group.id.into(), group_name: group.name }
     }
 }
 

@@ -8,30 +8,15 @@ use crate::trpc::{Error, Fields, Input, string};
 
 /// `user.linkWhatsAppGroup`
 pub(super) async fn link(call: Context, input: OfGroup) -> Result<LinkedGroupOutput, Error> {
-    let (name, group) = (
-        session_name(&input.session_name)?,
-        group_id(&input.group_id)?,
-    );
-    let linked = call
-        .state
-        .services
-        .link_group
-        .run(call.user()?, &name, &group)
-        .await?;
+    let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
+    let linked = call.state.services.link_group.run(call.user()?, &name, &group).await?;
     Ok(linked.into())
 }
 
 /// `user.unlinkWhatsAppGroup`
 pub(super) async fn unlink(call: Context, input: OfGroup) -> Result<Success, Error> {
-    let (name, group) = (
-        session_name(&input.session_name)?,
-        group_id(&input.group_id)?,
-    );
-    call.state
-        .services
-        .unlink_group
-        .run(call.user()?, &name, &group)
-        .await?;
+    let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
+    call.state.services.unlink_group.run(call.user()?, &name, &group).await?;
     Ok(Success::YES)
 }
 
@@ -50,9 +35,6 @@ impl Input for OfGroup {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let session_name = fields.read("sessionName", string().min(1));
         let group_id = fields.read("groupId", string().min(1));
-        Some(Self {
-            session_name: session_name?,
-            group_id: group_id?,
-        })
+        Some(Self { session_name: session_name?, group_id: group_id? })
     }
 }

@@ -25,10 +25,7 @@ pub struct Context {
 impl Context {
     /// Who asks; whoever is not signed in has been refused by then.
     fn user(&self) -> Result<&UserId, Error> {
-        self.principal
-            .as_ref()
-            .map(|principal| &principal.user)
-            .map_err(|_| Error::of(Code::Unauthorized))
+        self.principal.as_ref().map(|principal| &principal.user).map_err(|_| Error::of(Code::Unauthorized))
     }
 }
 
@@ -56,16 +53,13 @@ struct OfSession {
 impl Input for OfSession {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let session_name = fields.read("sessionName", string().min(1));
-        Some(Self {
-            session_name: session_name?,
-        })
+        Some(Self { session_name: session_name? })
     }
 }
 
 /// The session that an input names. A name that WAHA would not allow is simply nobody's.
 fn session_name(text: &str) -> Result<SessionName, switchboard_domain::Error> {
-    text.parse()
-        .map_err(|_| switchboard_domain::Error::NotFound)
+    text.parse().map_err(|_| switchboard_domain::Error::NotFound)
 }
 
 /// The answer of a mutation that has nothing else to say.

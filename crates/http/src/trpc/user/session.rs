@@ -1,9 +1,7 @@
 //! The procedures of a session.
 
 use serde::Serialize;
-use switchboard_domain::{
-    Campaign, Error as DomainError, GroupCampaigns, PhoneNumber, SessionOverview, SessionStatus,
-};
+use switchboard_domain::{Campaign, Error as DomainError, GroupCampaigns, PhoneNumber, SessionOverview, SessionStatus};
 
 use super::{Context, OfSession, Success, session_name};
 use crate::trpc::{Code, Date, DatePaths, Error, Fields, Input, Output, string};
@@ -16,28 +14,14 @@ pub(super) async fn get(call: Context, (): ()) -> Result<Option<SessionOutput>, 
 
 /// `user.initiateWhatsAppSession`
 pub(super) async fn initiate(call: Context, (): ()) -> Result<Initiated, Error> {
-    let connected = call
-        .state
-        .services
-        .connect
-        .run(call.user()?)
-        .await
-        .map_err(not_created)?;
-    Ok(Initiated {
-        session_name: connected.name.into(),
-        id: connected.id.into(),
-    })
+    let connected = call.state.services.connect.run(call.user()?).await.map_err(not_created)?;
+    Ok(Initiated { session_name: connected.name.into(), id: connected.id.into() })
 }
 
 /// `user.getSessionStatus`
 pub(super) async fn status(call: Context, input: OfSession) -> Result<StatusOutput, Error> {
     let name = session_name(&input.session_name)?;
-    let status = call
-        .state
-        .services
-        .get_status
-        .run(call.user()?, &name)
-        .await?;
+    let status = call.state.services.get_status.run(call.user()?, &name).await?;
     Ok(StatusOutput::from(status))
 }
 
@@ -45,9 +29,7 @@ pub(super) async fn status(call: Context, input: OfSession) -> Result<StatusOutp
 pub(super) async fn qr(call: Context, input: OfSession) -> Result<QrOutput, Error> {
     let name = session_name(&input.session_name)?;
     let code = call.state.services.get_qr.run(call.user()?, &name).await?;
-    Ok(QrOutput {
-        qr: code.png_base64,
-    })
+    Ok(QrOutput { qr: code.png_base64 })
 }
 
 /// `user.restartSession`
@@ -60,11 +42,7 @@ pub(super) async fn restart(call: Context, input: OfSession) -> Result<Success, 
 /// `user.updateSessionPhone`
 pub(super) async fn update_phone(call: Context, input: UpdatePhone) -> Result<Success, Error> {
     let id = input.id.parse().map_err(|_| DomainError::NotFound)?;
-    call.state
-        .services
-        .set_phone
-        .run(call.user()?, &id, &input.phone_number)
-        .await?;
+    call.state.services.set_phone.run(call.user()?, &id, &input.phone_number).await?;
     Ok(Success::YES)
 }
 
@@ -78,10 +56,7 @@ pub(super) async fn logout(call: Context, input: OfSession) -> Result<Success, E
 /// The documented API has one text for whatever goes wrong outside; the reason is in the log.
 fn not_created(error: DomainError) -> Error {
     let outside = match &error {
-        DomainError::Gateway(_)
-        | DomainError::WorkerFailing
-        | DomainError::Busy
-        | DomainError::Precondition(_) => true,
+        DomainError::Gateway(_) | DomainError::WorkerFailing | DomainError::Busy | DomainError::Precondition(_) => true,
         DomainError::NotFound
         | DomainError::NoGroup
         | DomainError::ActiveCampaign
@@ -90,14 +65,7 @@ fn not_created(error: DomainError) -> Error {
         | DomainError::Storage(_) => false,
     };
     let told = Error::from(error);
-    if outside {
-        told.retold(
-            Code::InternalServerError,
-            "Failed to create WhatsApp session",
-        )
-    } else {
-        told
-    }
+    if outside { told.retold(Code::InternalServerError, "Failed to create WhatsApp session") } else { told }
 }
 
 /// The input of `user.updateSessionPhone`.
@@ -109,14 +77,8 @@ pub(super) struct UpdatePhone {
 impl Input for UpdatePhone {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let id = fields.read("id", string().min(1));
-        let phone_number = fields.read(
-            "phoneNumber",
-            string().min(1).parsed(str::parse::<PhoneNumber>),
-        );
-        Some(Self {
-            id: id?,
-            phone_number: phone_number?,
-        })
+        let phone_number = fields.read("phoneNumber", string().min(1).parsed(str::parse::<PhoneNumber>));
+        Some(Self { id: id?, phone_number: phone_number? })
     }
 }
 
@@ -138,9 +100,7 @@ impl Output for StatusOutput {}
 
 impl From<SessionStatus> for StatusOutput {
     fn from(status: SessionStatus) -> Self {
-        Self {
-            status: status.as_str().to_owned(),
-        }
+        Self { status: status.as_str().to_owned() }
     }
 }
 
@@ -237,10 +197,6 @@ impl Output for CampaignOutput {
 
 impl From<Campaign> for CampaignOutput {
     fn from(campaign: Campaign) -> Self {
-        Self {
-            id: campaign.id.into(),
-            status: campaign.status.as_str(),
-            start_date: campaign.start_date.into(),
-        }
+        Self { id: campaign.id.into(), status: campaign.status.as_str(), start_date: campaign.start_date.into() }
     }
 }

@@ -1,0 +1,216 @@
+//! What it says of a wrong configuration, and how it starts and stops.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const SECRET: &str = "a secret of the tests, long enough";
+
+/// A good configuration, one setting a line.
+const GOOD: &[(&str, &str)] = &[
+    ("WAHA__URL", "http://127.0.0.1:9"),
+    ("WAHA__API_KEY", "00123"),
+    ("AUTH__HS256_SECRET", SECRET),
+    ("DATABASE__URL", "sqlite://switchboard.sqlite"),
+];
+
+fn switchboard(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    for (key, value) in settings {
+        command.env(format!("SWITCHBOARD__{key}"), value);
+    }
+    command
+}
+
+fn with<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [GOOD, changes].concat()
+}
+
+fn run(settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let folder = TempDir::new().unwrap();
+    switchboard(folder.path(), settings, arguments).output().unwrap()
+}
+
+/// The one line of a failure.
+fn failure(output: &Output) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!output.status.success(), "it succeeded: {text}");
+    assert_eq!(text.lines().count(), 1, "one line: {text}");
+    text
+}
+
+#[test]
+fn a_good_configuration_is_said_to_be_good_without_its_secrets() {
+    let output = run(GOOD, &["config", "check"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("http://127.0.0.1:9"), "{text}");
+    assert!(!text.contains(SECRET) && !text.contains("00123"), "{text}");
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expected() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("SERVER__BIND", "here", &["server.bind", "127.0.0.1:8080", "here"]),
+        ("SERVER__TRPC_PATH", "api", &["server.trpc_path", "/api/trpc"]),
+        ("SERVER__CORS_ORIGINS", "https://a.example, nonsense", &["server.cors_origins", "https://app.example.com"]),
+        ("SERVER__SHUTDOWN_SECONDS", "soon", &["server.shutdown_seconds", "soon"]),
+        ("SERVER__PORT", "1", &["server", "port"]),
+        ("SERVR__BIND", "127.0.0.1:1", &["servr"]),
+        ("DATABASE__URL", "mysql://u:hunter2@h/d", &["database.url", "postgres://"]),
+        ("DATABASE__URL", "postgres://u:hunter2@h:port/d", &["database.url", "postgres://"]),
+        ("DATABASE__URL", "sqlite://no/such/folder/file", &["database.url", "no/such/folder"]),
+        ("DATABASE__MAX_CONNECTIONS", "0", &["database.max_connections", "1 or more"]),
+        ("WAHA__URL", "", &["waha.url", "SWITCHBOARD__WAHA__URL"]),
+        ("WAHA__URL", "ftp://hunter2@waha", &["waha.url", "http://127.0.0.1:3000"]),
+        ("WAHA__API_KEY", "", &["waha.api_key", "SWITCHBOARD__WAHA__API_KEY"]),
+        ("WAHA__WEBHOOK_URL", "https://us.example/hooks", &["waha.webhook_secret"]),
+        ("WAHA__DEADLINES__STATUS_SECONDS", "0", &["waha.deadlines.status_seconds", "1 to 3600"]),
+        ("AUTH__HS256_SECRET", "", &["auth.hs256_secret", "SWITCHBOARD__AUTH__HS256_SECRET"]),
+        ("AUTH__HS256_SECRET", "hunter2", &["auth.hs256_secret", "32 bytes"]),
+        ("LOG__FORMAT", "xml", &["log.format", "json"]),
+        ("LOG__FILTER", "switchboard=loudly", &["log.filter"]),
+    ];
+    for (key, value, expected) in cases {
+        for command in [&["config", "check"][..], &["serve"]] {
+            let output = run(&with(&[(key, value)]), command);
+            assert!(!output.status.success(), "{key}={value} is taken");
+            let line = failure(&output);
+            for part in *expected {
+                assert!(line.contains(part), "{key}={value}: {part:?} is not in {line}");
+            }
+            assert!(!line.contains("hunter2"), "a secret is repeated: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_read_and_the_environment_goes_before_it() {
+    let folder = TempDir::new().unwrap();
+    let file = format!(
+        "[waha]\nurl = \"http://waha.example:3000\"\napi_key = \"k\"\n[auth]\nhs256_secret = \"{SECRET}\"\n\
+         [server]\ncors_origins = [\"https://app.example.com\"]\n"
+    );
+    std::fs::write(folder.path().join("switchboard.toml"), file).unwrap();
+    let check = |settings: &[(&str, &str)]| {
+        let output = switchboard(folder.path(), settings, &["config", "check"]).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert!(check(&[]).contains("http://waha.example:3000"), "{}", check(&[]));
+    let url = [("WAHA__URL", "http://other.example")];
+    assert!(check(&url).contains("http://other.example"), "{}", check(&url));
+
+    std::fs::write(folder.path().join("switchboard.toml"), "[waha]\nurl = 7\nurll = 1\n").unwrap();
+    assert!(check(&[]).contains("waha") && check(&[]).contains("urll"), "{}", check(&[]));
+    let missing = run(&[], &["--config", "nowhere.toml", "config", "check"]);
+    assert!(failure(&missing).contains("nowhere.toml"));
+}
+
+#[test]
+fn a_token_is_signed_for_a_user_and_a_wrong_one_is_refused() {
+    let output = run(GOOD, &["token", "--user", "alice", "--ttl", "30m"]);
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && token.trim().split('.').count() == 3, "{token}");
+    assert!(!run(GOOD, &["token", "--user", ""]).status.success());
+    assert!(!run(GOOD, &["token", "--user", "alice", "--ttl", "soon"]).status.success());
+}
+
+#[test]
+fn migrate_makes_the_database_and_says_so_when_it_cannot() {
+    let folder = TempDir::new().unwrap();
+    let settings = with(&[]);
+    for _ in 0..2 {
+        let output = switchboard(folder.path(), &settings, &["migrate"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(folder.path().join("switchboard.sqlite").is_file());
+    let unreachable = with(&[("DATABASE__URL", "postgres://u:hunter2@127.0.0.1:9/d")]);
+    let line = failure(&run(&unreachable, &["migrate"]));
+    assert!(line.contains("refused") && !line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn without_waha_and_database_the_server_runs_says_so_and_stays_red() {
+    let settings = with(&[("DATABASE__URL", "postgres://u:hunter2@127.0.0.1:9/d")]);
+    let mut server = Server::start(&settings);
+    let (status, body) = server.get("/readyz");
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains(r#""database":"unavailable""#) && body.contains(r#""answering":0"#), "{body}");
+    assert_eq!(server.get("/healthz").0, 200);
+    let log = server.stop();
+    assert!(log.contains("waiting for the database") && log.contains("WAHA does not answer yet"), "{log}");
+    assert!(!log.contains("hunter2") && !log.contains(SECRET) && !log.contains("00123"), "{log}");
+}
+
+#[test]
+fn one_process_at_a_time_serves_a_sqlite_file_and_sigterm_ends_it_gracefully() {
+    let mut first = Server::start(GOOD);
+    while first.get("/readyz").1.contains(r#""database":"unavailable""#) {}
+    let second = switchboard(first.folder.path(), &with(&[("SERVER__BIND", "127.0.0.1:0")]), &["serve"]).output();
+    let second = second.unwrap();
+    let text = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success() && text.contains("another process is using the database"), "{text}");
+    let log = first.stop();
+    assert!(log.contains("stopping"), "{log}");
+}
+
+/// A `switchboard serve` of its own.
+struct Server {
+    child: Child,
+    address: String,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        // Freed before the server takes it; nobody else is given it so soon.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut command = switchboard(folder.path(), settings, &["serve"]);
+        let child = command.env("SWITCHBOARD__SERVER__BIND", &address).stderr(Stdio::piped()).spawn().unwrap();
+        let server = Self { child, address, folder };
+        let started = Instant::now();
+        while std::net::TcpStream::connect(&server.address).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "the server does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    /// Status and whole text of an answer.
+    fn get(&mut self, path: &str) -> (u16, String) {
+        use std::io::Write as _;
+        let mut socket = std::net::TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = BufReader::new(socket);
+        let mut first = String::new();
+        answer.read_line(&mut first).unwrap();
+        let mut rest = String::new();
+        answer.read_to_string(&mut rest).unwrap();
+        (first.split(' ').nth(1).unwrap().parse().unwrap(), rest)
+    }
+
+    /// Asks it to stop, waits until it has, and returns its log.
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already, as a rule.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
