@@ -202,3 +202,82 @@ fn is_definite(error: &Error) -> bool {
         | Error::Storage(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{MockSessionRepository, MockWhatsAppGateway};
+    use crate::services::Services;
+    use crate::services::testing::{ports, session, upstream};
+
+    fn connecting() -> MockSessionRepository {
+        let mut sessions = MockSessionRepository::new();
+        sessions.expect_ensure().returning(|_| Ok(session(Lifecycle::Connecting)));
+        sessions.expect_get().returning(|_| Ok(Some(session(Lifecycle::Connecting))));
+        sessions.expect_record().returning(|_, _, _, _| Ok(true));
+        sessions
+            .expect_transition()
+            .withf(|_, from, _, _, _| from == [Lifecycle::Disconnected])
+            .returning(|_, _, _, _, _| Ok(false));
+        sessions
+    }
+
+    async fn connect(sessions: MockSessionRepository, gateway: MockWhatsAppGateway) -> Result<Connected, Error> {
+        let services = Services::new(&ports(sessions, gateway), "default".parse().unwrap());
+        services.connect.run(&"alice".parse().unwrap()).await
+    }
+
+    /// The row is moved from connecting to `to`, once.
+    fn moves(sessions: &mut MockSessionRepository, to: Lifecycle) {
+        sessions
+            .expect_transition()
+            .withf(move |_, from, next, fence, _| {
+                from == [Lifecycle::Connecting] && *next == to && *fence == Some(Fence(1))
+            })
+            .times(1)
+            .returning(|_, _, _, _, _| Ok(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_that_somebody_else_won_counts_as_created() {
+        let mut gateway = MockWhatsAppGateway::new();
+        let mut answers = [None, Some(upstream(SessionStatus::Starting))].into_iter();
+        gateway.expect_session().returning(move |_| Ok(answers.next().flatten()));
+        gateway.expect_create().times(1).returning(|_, _| Ok(Created::Existed));
+        let mut sessions = connecting();
+        moves(&mut sessions, Lifecycle::Connected);
+        connect(sessions, gateway).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_definite_failure_disconnects_the_row() {
+        let mut gateway = MockWhatsAppGateway::new();
+        gateway.expect_session().returning(|_| Ok(None));
+        gateway.expect_create().times(1).returning(|_, _| Err(GatewayError::Refused("400".to_owned())));
+        let mut sessions = connecting();
+        moves(&mut sessions, Lifecycle::Disconnected);
+        let answer = connect(sessions, gateway).await;
+        assert!(matches!(answer, Err(Error::Gateway(GatewayError::Refused(_)))), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_outcome_leaves_the_row_connecting() {
+        let mut gateway = MockWhatsAppGateway::new();
+        gateway.expect_session().returning(|_| Ok(None));
+        gateway.expect_create().times(1).returning(|_, _| Err(GatewayError::Timeout));
+        // Any transition but the one from disconnected would panic.
+        let answer = connect(connecting(), gateway).await;
+        assert!(matches!(answer, Err(Error::Gateway(GatewayError::Timeout))), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_waits_for_a_scan_or_works_is_left_alone() {
+        for word in ["SCAN_QR_CODE", "STARTING", "WORKING", "PASSKEY_REQUIRED", "HIBERNATING"] {
+            let mut gateway = MockWhatsAppGateway::new();
+            gateway.expect_session().returning(move |_| Ok(Some(upstream(SessionStatus::from(word)))));
+            let mut sessions = connecting();
+            moves(&mut sessions, Lifecycle::Connected);
+            connect(sessions, gateway).await.unwrap();
+        }
+    }
+}

@@ -74,3 +74,55 @@ impl SessionLeases {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::ports::MockLeaseRepository;
+    use crate::services::testing::{PausedClock, free_leases, random};
+
+    fn leases(leases: MockLeaseRepository) -> SessionLeases {
+        SessionLeases { leases: Arc::new(leases), clock: PausedClock::new(), random: Arc::new(random()) }
+    }
+
+    fn id() -> SessionId {
+        "tz4a98xxat96iws9zmbrgj3a".parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_for_another_operation_is_told_that_the_session_is_busy() {
+        let mut held = MockLeaseRepository::new();
+        held.expect_acquire().returning(|_, _, _, _| Ok(None));
+        let answer = leases(held).run(&id(), |_| async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Error::Busy)), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_work_keeps_its_lease_and_releases_it_at_the_end() {
+        let renewals = Arc::new(AtomicUsize::new(0));
+        let mut ours = MockLeaseRepository::new();
+        ours.expect_acquire().returning(|session, holder, _, _| {
+            Ok(Some(Lease { session: session.clone(), holder: holder.clone(), fence: Fence(7) }))
+        });
+        let counted = Arc::clone(&renewals);
+        ours.expect_renew().returning(move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(true)
+        });
+        ours.expect_release().times(1).returning(|_| Ok(()));
+        let work = |fence| async move {
+            tokio::time::sleep(Duration::from_secs(35)).await;
+            Ok(fence)
+        };
+        assert_eq!(leases(ours).run(&id(), work).await.unwrap(), Fence(7));
+        assert_eq!(renewals.load(Ordering::SeqCst), 17, "every two seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_of_the_work_releases_the_lease_too() {
+        let answer: Result<(), _> = leases(free_leases()).run(&id(), |_| async { Err(Error::NotFound) }).await;
+        assert!(matches!(answer, Err(Error::NotFound)), "{answer:?}");
+    }
+}

@@ -110,3 +110,56 @@ impl LogoutFinisher {
 fn is_paired(session: &Session) -> bool {
     session.paired_at.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{GatewayError, MockSessionRepository, MockWhatsAppGateway};
+    use crate::services::testing::{PausedClock, session, upstream};
+
+    fn finisher(gateway: MockWhatsAppGateway) -> LogoutFinisher {
+        let mut sessions = MockSessionRepository::new();
+        sessions.expect_get().returning(|_| Ok(Some(session(Lifecycle::LoggingOut))));
+        sessions.expect_finish_logout().times(1).returning(|_, _, _| Ok(true));
+        LogoutFinisher { sessions: Arc::new(sessions), gateway: Arc::new(gateway), clock: PausedClock::new() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paired_session_that_is_stopped_is_started_first_and_deleted_once_it_is_up() {
+        let mut gateway = MockWhatsAppGateway::new();
+        let mut order = mockall::Sequence::new();
+        for status in [SessionStatus::Stopped, SessionStatus::Starting, SessionStatus::Working] {
+            if status == SessionStatus::Starting {
+                gateway.expect_start().times(1).in_sequence(&mut order).returning(|_| Ok(()));
+            }
+            let answer = upstream(status);
+            gateway.expect_session().times(1).in_sequence(&mut order).returning(move |_| Ok(Some(answer.clone())));
+        }
+        gateway.expect_delete().times(1).in_sequence(&mut order).returning(|_| Ok(()));
+        finisher(gateway).finish(&session(Lifecycle::LoggingOut).id, Fence(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_cannot_be_started_is_deleted_all_the_same() {
+        let mut gateway = MockWhatsAppGateway::new();
+        gateway.expect_session().returning(|_| Ok(Some(upstream(SessionStatus::Stopped))));
+        gateway.expect_start().times(1).returning(|_| Err(GatewayError::Timeout));
+        gateway.expect_delete().times(1).returning(|_| Ok(()));
+        finisher(gateway).finish(&session(Lifecycle::LoggingOut).id, Fence(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stays_starting_is_deleted_after_ten_seconds() {
+        let mut gateway = MockWhatsAppGateway::new();
+        let mut first = Some(upstream(SessionStatus::Stopped));
+        gateway
+            .expect_session()
+            .returning(move |_| Ok(Some(first.take().unwrap_or_else(|| upstream(SessionStatus::Starting)))));
+        gateway.expect_start().times(1).returning(|_| Ok(()));
+        gateway.expect_delete().times(1).returning(|_| Ok(()));
+        let finisher = finisher(gateway);
+        let began = finisher.clock.now();
+        finisher.finish(&session(Lifecycle::LoggingOut).id, Fence(1)).await.unwrap();
+        assert_eq!((finisher.clock.now() - began).num_seconds(), 10);
+    }
+}

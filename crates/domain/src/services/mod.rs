@@ -11,6 +11,8 @@ mod phone;
 mod qr;
 mod restart;
 mod status;
+#[cfg(test)]
+mod testing;
 
 pub use connect::{Connect, Connected};
 pub use directory::{Directory, Listing, PageRequest};

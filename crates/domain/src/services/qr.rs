@@ -60,3 +60,45 @@ impl GetQr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{MockSessionRepository, MockWhatsAppGateway, Ports};
+    use crate::services::testing::{ports, session, upstream};
+    use crate::{Lifecycle, Observation};
+
+    fn get_qr(gateway: MockWhatsAppGateway) -> GetQr {
+        let mut sessions = MockSessionRepository::new();
+        sessions.expect_find().returning(|_, _| Ok(Some(session(Lifecycle::Connected))));
+        sessions.expect_record().returning(|_, _, _: &Observation, _| Ok(true));
+        let Ports { sessions, gateway, clock, .. } = ports(sessions, gateway);
+        let reader = StatusReader { sessions: sessions.clone(), gateway: gateway.clone(), clock: clock.clone() };
+        GetQr { sessions, gateway, reader: Arc::new(reader), clock }
+    }
+
+    async fn run(get_qr: &GetQr) -> Result<QrCode, Error> {
+        get_qr.run(&"alice".parse().unwrap(), &"session_1".parse().unwrap()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_goes_on_starting_is_waited_for_ten_seconds() {
+        let mut gateway = MockWhatsAppGateway::new();
+        gateway.expect_session().returning(|_| Ok(Some(upstream(SessionStatus::Starting))));
+        let get_qr = get_qr(gateway);
+        let asked = get_qr.clock.now();
+        let answer = run(&get_qr).await;
+        assert!(matches!(answer, Err(Error::Precondition(Precondition::Starting))), "{answer:?}");
+        assert_eq!((get_qr.clock.now() - asked).num_seconds(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_moves_on_between_the_two_questions_is_asked_again() {
+        let mut gateway = MockWhatsAppGateway::new();
+        let mut statuses = [SessionStatus::ScanQrCode, SessionStatus::Working].into_iter();
+        gateway.expect_session().returning(move |_| Ok(statuses.next().map(upstream)));
+        gateway.expect_qr().times(1).returning(|_| Err(GatewayError::WrongStatus(SessionStatus::Starting)));
+        let answer = run(&get_qr(gateway)).await;
+        assert!(matches!(answer, Err(Error::Precondition(Precondition::AlreadyConnected))), "{answer:?}");
+    }
+}

@@ -1,0 +1,85 @@
+//! What the tests of use cases share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::ports::{
+    Clock, Fence, Lease, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
+    MockSessionRepository, MockWhatsAppGateway, Ports,
+};
+use crate::{Lifecycle, Me, Session, SessionStatus, UpstreamSession};
+
+/// tokio's clock: in a test with paused time, waiting takes none.
+pub(super) struct PausedClock(Instant);
+
+impl PausedClock {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Instant::now()))
+    }
+}
+
+#[async_trait]
+impl Clock for PausedClock {
+    fn now(&self) -> DateTime<Utc> {
+        let elapsed = TimeDelta::from_std(self.0.elapsed()).unwrap();
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + elapsed
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+pub(super) fn session(lifecycle: Lifecycle) -> Session {
+    let mut session = Session::new(
+        "tz4a98xxat96iws9zmbrgj3a".parse().unwrap(),
+        "session_1".parse().unwrap(),
+        "alice".parse().unwrap(),
+        "default".parse().unwrap(),
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+    );
+    session.lifecycle = lifecycle;
+    session
+}
+
+pub(super) fn upstream(status: SessionStatus) -> UpstreamSession {
+    let me = Some(Me { id: "34600111222@c.us".parse().unwrap(), lid: None });
+    UpstreamSession { name: "session_1".parse().unwrap(), status, me, deployment: None }
+}
+
+/// Leases that are always to be had.
+pub(super) fn free_leases() -> MockLeaseRepository {
+    let mut leases = MockLeaseRepository::new();
+    leases.expect_acquire().returning(|session, holder, _, _| {
+        Ok(Some(Lease { session: session.clone(), holder: holder.clone(), fence: Fence(1) }))
+    });
+    leases.expect_renew().returning(|_, _| Ok(true));
+    leases.expect_release().returning(|_| Ok(()));
+    leases
+}
+
+pub(super) fn random() -> MockRandom {
+    let mut random = MockRandom::new();
+    random.expect_cuid().returning(|| "tz4a98xxat96iws9zmbrgj3a".to_owned());
+    random.expect_bits().returning(|| 1);
+    random
+}
+
+/// Ports on these mocks; any call of the others panics.
+pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGateway) -> Ports {
+    let mut deployments = MockDeploymentRepository::new();
+    deployments.expect_ensure().returning(|candidate| Ok(candidate.clone()));
+    Ports {
+        sessions: Arc::new(sessions),
+        leases: Arc::new(free_leases()),
+        groups: Arc::new(MockGroupRepository::new()),
+        deployments: Arc::new(deployments),
+        gateway: Arc::new(gateway),
+        clock: PausedClock::new(),
+        random: Arc::new(random()),
+    }
+}
