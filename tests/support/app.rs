@@ -169,8 +169,13 @@ impl Replica {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let served = Arc::clone(&state);
         let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
-        let server =
-            HttpServer::new(app).workers(1).disable_signals().listen(listener).expect("the port listens").run();
+        let server = HttpServer::new(app)
+            .workers(1)
+            .tcp_nodelay(true)
+            .disable_signals()
+            .listen(listener)
+            .expect("the port listens")
+            .run();
         let handle = server.handle();
         tokio::spawn(server);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");

@@ -11,6 +11,7 @@ on_every_database! {
     while_waha_is_off_the_session_stays_on_the_screen_and_the_rest_says_so,
     a_slow_waha_is_a_gateway_timeout,
     a_broken_waha_is_a_bad_gateway_and_nothing_of_its_answer_is_forwarded,
+    whatsapps_rate_limit_is_too_many_requests,
     an_unknown_status_is_passed_through_and_counts_as_live,
     readiness_tells_of_the_database_and_of_waha,
 }
@@ -51,6 +52,16 @@ async fn a_broken_waha_is_a_bad_gateway_and_nothing_of_its_answer_is_forwarded(s
     let answer = app.query("ana", "user.getWhatsAppGroups", json!({ "sessionName": name })).await;
     assert_eq!((answer.status, answer.error()), (502, ("BAD_GATEWAY", "waha_broken")));
     assert!(!answer.body.to_string().contains("secret"), "{answer:?}");
+}
+
+async fn whatsapps_rate_limit_is_too_many_requests(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.waha.overlimit(1);
+    let input = json!({ "sessionName": name });
+    let response = app.get(Some("ana"), "user.getWhatsAppGroups", &input).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str()), (429, Ok("30")));
+    app.query("ana", "user.getWhatsAppGroups", input).await.data();
 }
 
 async fn an_unknown_status_is_passed_through_and_counts_as_live(stores: Stores) {

@@ -20,6 +20,7 @@ mod response;
 mod router;
 mod service;
 mod superjson;
+mod surrogates;
 
 pub mod user;
 

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
 
-use super::{Code, Error, Transformer, Value};
+use super::{Code, Error, Transformer, Value, surrogates};
 
 /// An HTTP request as far as tRPC looks at it.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Inputs {
         if text.is_empty() {
             return Self::Absent;
         }
-        match serde_json::from_str(text) {
+        match serde_json::from_str(&surrogates::replaced(text)) {
             Err(error) => {
                 // The position, never the text.
                 let message = format!("The input is not valid JSON: {error}");

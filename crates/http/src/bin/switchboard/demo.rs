@@ -49,7 +49,6 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
-    announce(options.bind, &waha.url());
     let about = web::Data::new(About { waha: waha.url() });
     let more = move |server: &mut ServiceConfig| {
         server.app_data(about.clone()).service(start_page).service(sign_in);
@@ -60,7 +59,9 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         cors_origins: Vec::new(),
         shutdown: Duration::from_secs(5),
     };
-    let served = serve::listen(&server, &state, more).await;
+    let (address, server) = serve::bind(&server, &state, more)?;
+    announce(address, &waha.url());
+    let served = serve::until_stopped(server).await;
     samples.abort();
     served
 }

@@ -40,75 +40,64 @@ fn page(here: &str, waha: &str) -> Markup {
     }
 }
 
-/// The input of a procedure on one session, for a shell's double quotes.
+/// The input of a procedure on one session, within a shell's double quotes.
 const SESSION: &str = r#"{\"sessionName\":\"$NAME\"}"#;
 
+/// Title, explanation, command.
 fn steps(here: &str, waha: &str) -> Vec<(&'static str, &'static str, String)> {
     let query = |procedure: &str, input: &str| {
-        let url = format!("{here}/api/trpc/{procedure}");
-        if input.is_empty() {
-            format!("curl -s -H \"$AUTH\" {url}")
-        } else {
-            format!("curl -s -G -H \"$AUTH\" {url} --data-urlencode \"input={input}\"")
-        }
+        format!("curl -s -H \"$AUTH\" -G $B/api/trpc/{procedure} \\\n  --data-urlencode \"input={input}\"")
     };
-    let mutate = |procedure: &str, input: &str| {
-        let body = if input.is_empty() { String::new() } else { format!(" -d \"{input}\"") };
-        format!("curl -s -X POST -H \"$AUTH\" -H 'content-type: application/json' {here}/api/trpc/{procedure}{body}")
-    };
+    let mutate = |procedure: &str| format!("curl -s -H \"$AUTH\" -H \"$JSON\" $B/api/trpc/{procedure}");
+    let mutate_session = |procedure: &str| format!("{} \\\n  -d \"{SESSION}\"", mutate(procedure));
+    let field = |name: &str| format!(" \\\n  | sed 's/.*\"{name}\":\"\\([^\"]*\\)\".*/\\1/'");
     vec![
         (
             "Sign in",
             "As anybody: this door exists in the demo only.",
             format!(
-                "TOKEN=$(curl -s {here}/demo/sign-in -H 'content-type: application/json' \\\n  -d '{{\"user\":\"alice\"}}' \
-                 | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')\nAUTH=\"authorization: Bearer $TOKEN\""
+                "B={here}\nJSON='content-type: application/json'\n\
+                 TOKEN=$(curl -s -H \"$JSON\" $B/demo/sign-in -d '{{\"user\":\"alice\"}}'{})\n\
+                 AUTH=\"authorization: Bearer $TOKEN\"",
+                field("token")
             ),
         ),
         (
             "Connect",
             "Makes alice's session, or finds it.",
-            format!(
-                "NAME=$({} \\\n  | sed 's/.*\"sessionName\":\"\\([^\"]*\\)\".*/\\1/'); echo \"$NAME\"",
-                mutate("user.initiateWhatsAppSession", "")
-            ),
+            format!("NAME=$({} -X POST{}); echo $NAME", mutate("user.initiateWhatsAppSession"), field("sessionName")),
         ),
         ("Watch the status", "STARTING, then SCAN_QR_CODE.", query("user.getSessionStatus", SESSION)),
         (
             "Look at the QR code",
             "A PNG, as base64.",
-            format!(
-                "{} \\\n  | sed 's/.*\"qr\":\"\\([^\"]*\\)\".*/\\1/' | base64 -d > qr.png",
-                query("user.getSessionQR", SESSION)
-            ),
+            format!("{}{} | base64 -d > qr.png", query("user.getSessionQR", SESSION), field("qr")),
         ),
         (
             "Scan it",
             "A pretended phone does it by itself after a while (see --scan-after), or when you say so.",
-            format!(
-                "curl -s -X POST -H 'content-type: application/json' {waha}/fake/sessions/$NAME/scan \\\n  \
-                 -d '{{\"phone\":\"34600111222\"}}'"
-            ),
+            format!("curl -s -H \"$JSON\" {waha}/fake/sessions/$NAME/scan \\\n  -d '{{\"phone\":\"34600111222\"}}'"),
         ),
         (
             "See the session",
             "Connected, with two linked groups and their active campaigns, which the demo adds.",
-            query("user.getWhatsAppSession", ""),
+            "curl -s -H \"$AUTH\" $B/api/trpc/user.getWhatsAppSession".to_owned(),
         ),
         (
-            "List and search groups and contacts",
-            "Paged, sorted, searched without regard to case and accents.",
-            format!(
-                "{}\n{}",
-                query("user.getWhatsAppGroups", r#"{\"sessionName\":\"$NAME\",\"limit\":5}"#),
-                query("user.getWhatsAppContacts", r#"{\"sessionName\":\"$NAME\",\"search\":\"jose\"}"#)
-            ),
+            "List groups",
+            "Sorted and paged: send nextCursor back as cursor.",
+            query("user.getWhatsAppGroups", r#"{\"sessionName\":\"$NAME\",\"limit\":5}"#),
         ),
-        ("Restart", "As WAHA does it.", mutate("user.restartSession", SESSION)),
+        (
+            "Search contacts",
+            "By name, without regard to case and accents, or by number.",
+            query("user.getWhatsAppContacts", r#"{\"sessionName\":\"$NAME\",\"search\":\"jose\"}"#),
+        ),
+        ("Restart", "As WAHA does it.", mutate_session("user.restartSession")),
         (
             "Log out",
             "Unlinks the phone and deletes the session in WAHA. Connect again: it has the same name.",
-            mutate("user.logoutSession", SESSION),
+            mutate_session("user.logoutSession"),
         ),
     ]
 }

@@ -1,9 +1,11 @@
 //! `switchboard serve`: the API in front of a real WAHA.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
+use actix_web::dev::Server;
 use actix_web::middleware::Compress;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
@@ -26,6 +28,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
     let _lock = storage.schema.lock()?;
     let state = wiring::state(&storage, Arc::clone(&gateway), wiring::tokens(&auth));
+    let (address, server) = bind(&server, &state, |_| {})?;
+    tracing::info!(%address, "listening");
     let schema = Arc::clone(&storage.schema);
     let migration = async move {
         migrate::when_reachable(&*schema).await?;
@@ -35,7 +39,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(greet(gateway));
     tokio::select! {
-        served = listen(&server, &state, |_| {}) => served,
+        served = until_stopped(server) => served,
         failed = migration => failed,
     }
 }
@@ -51,12 +55,12 @@ async fn greet(gateway: Arc<dyn WhatsAppGateway>) {
     }
 }
 
-/// Listens, with `more` routes beside the usual ones, until SIGTERM or Ctrl-C; then requests under way are finished.
-pub(crate) async fn listen(
+/// A server that listens, with `more` routes beside the usual ones, and the address it has.
+pub(crate) fn bind(
     config: &ServerConfig,
     state: &Arc<State>,
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(SocketAddr, Server)> {
     let (bind, shutdown) = (config.bind, config.shutdown);
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
     let app = move || {
@@ -69,10 +73,16 @@ pub(crate) async fn listen(
     let server = HttpServer::new(app)
         .bind(bind)
         .with_context(|| format!("server.bind: cannot listen on {bind}"))?
+        // A streamed line is a small packet: it must not wait for the client to acknowledge the one before.
+        .tcp_nodelay(true)
         .disable_signals()
-        .shutdown_timeout(shutdown.as_secs())
-        .run();
-    tracing::info!(address = %bind, "listening");
+        .shutdown_timeout(shutdown.as_secs());
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((address, server.run()))
+}
+
+/// Serves until SIGTERM or Ctrl-C; then requests under way are finished.
+pub(crate) async fn until_stopped(server: Server) -> anyhow::Result<()> {
     let handle = server.handle();
     let stop = async move {
         stop_signal().await;

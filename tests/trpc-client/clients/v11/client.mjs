@@ -1,0 +1,2 @@
+// The client this folder pins: see package.json.
+export * from '@trpc/client';
