@@ -3,6 +3,7 @@
 mod postgres;
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -67,7 +68,8 @@ fn cargo_command(arguments: &[&str]) -> Command {
 /// Runs a command to its end, saying which and for how long.
 fn run(command: &mut Command) -> Result<(), Failure> {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let shown = format!("{} {}", command.get_program().to_string_lossy(), arguments.join(" "));
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let shown = format!("{} {}", program.to_string_lossy(), arguments.join(" "));
     eprintln!("$ {shown}");
     let started = Instant::now();
     let status = command.status().map_err(|error| format!("{shown}: {error}"))?;

@@ -227,7 +227,7 @@ mod tests {
         Request { method: "GET", path, query, content_type: None, trpc_accept, accept: None, body: Ok(Bytes::new()) }
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_call_that_panics_does_not_take_the_others_down_nor_tell_why() {
         let (status, body, _) = get(true, "nothing,panics", "batch=1").await;
 
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(body[1]["error"]["message"], "Internal server error");
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn the_authorize_hook_knows_which_call_it_is() {
         let (status, body, _) = get(false, "public,nothing", "batch=1").await;
 
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(body[1]["error"]["data"]["code"], "UNAUTHORIZED");
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn the_longest_wait_of_a_batch_is_the_one_announced() {
         let (status, _, retry_after) = get(true, "busy,busier,nothing", "batch=1").await;
         assert_eq!((status, retry_after.as_deref()), (207, Some("7")));
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!((status, retry_after.as_deref()), (429, Some("2")));
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn each_call_is_answered_in_the_transformer_of_its_input() {
         let input = r#"batch=1&input={"1":{"json":null},"2":{"a":1}}"#;
 
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(body, json!([superjson, superjson, {"result": {}}]));
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_line_does_not_wait_for_slower_calls_before_it() {
         let request = request("never,nothing", "batch=1", Some("application/jsonl"));
         let response = router().handle(true, request).await;
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(lines[1], "[1,0,[[{\"result\":{}}]]]\n");
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_batch_has_a_limit() {
         let paths = vec!["nothing"; Router::<bool>::MAX_BATCH_SIZE + 1].join(",");
 
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(body["error"]["message"], "Batch call exceeds maximum size");
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_subscription_does_not_stream_yet() {
         let (status, body, _) = get(true, "ticks", "").await;
 
