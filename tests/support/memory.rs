@@ -10,8 +10,8 @@ use switchboard_domain::ports::{
     SessionRepository, StorageError, Unlinked,
 };
 use switchboard_domain::{
-    Campaign, CampaignId, ChatId, DeploymentId, Epoch, GroupCampaigns, GroupId, Lifecycle, LinkedGroup, LinkedGroupId,
-    Observation, PhoneNumber, Session, SessionId, SessionName, SessionOverview, UserId,
+    Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup, LinkedGroupId,
+    Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
 };
 
 /// Every storage port, in memory. Clones share their rows.
@@ -91,11 +91,26 @@ fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }
 
-fn write_phone(session: &mut Session, phone: &PhoneNumber, now: DateTime<Utc>) {
-    if session.phone.as_ref() != Some(phone) {
-        session.phone = Some(phone.clone());
+fn write_phone(session: &mut Session, phone: Option<&PhoneNumber>, now: DateTime<Utc>) {
+    if session.phone.as_ref() != phone {
+        session.phone = phone.cloned();
         session.updated_at = micros(now);
     }
+}
+
+fn forget(session: &mut Session, now: DateTime<Utc>) {
+    *session = Session {
+        epoch: session.epoch.next(),
+        revision: Revision(session.revision.0 + 1),
+        phone: None,
+        account: None,
+        paired_at: None,
+        status: None,
+        down_since: None,
+        revived_at: None,
+        updated_at: micros(now),
+        ..session.clone()
+    };
 }
 
 #[async_trait]
@@ -162,54 +177,47 @@ impl SessionRepository for Memory {
         let mut tables = self.tables();
         let session = tables.under(id, fence).filter(|session| session.lifecycle == Lifecycle::LoggingOut);
         let Some(session) = session else { return Ok(false) };
-        *session = Session {
-            lifecycle: Lifecycle::Disconnected,
-            epoch: session.epoch.next(),
-            phone: None,
-            account: None,
-            paired_at: None,
-            status: None,
-            down_since: None,
-            revived_at: None,
-            updated_at: micros(now),
-            ..session.clone()
-        };
+        session.lifecycle = Lifecycle::Disconnected;
+        forget(session, now);
+        Ok(true)
+    }
+
+    async fn forget_pairing(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError> {
+        let mut tables = self.tables();
+        let Some(session) = tables.under(id, fence) else { return Ok(false) };
+        forget(session, now);
         Ok(true)
     }
 
     async fn record(
         &self,
         id: &SessionId,
-        epoch: Epoch,
+        revision: Revision,
         seen: &Observation,
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
         let mut tables = self.tables();
         let session = tables.sessions.get_mut(id).map(|row| &mut row.session);
-        let Some(session) = session.filter(|session| session.epoch == epoch && session.lifecycle.is_wanted()) else {
+        let Some(session) = session.filter(|session| session.revision == revision && session.lifecycle.is_wanted())
+        else {
             return Ok(false);
         };
+        session.revision.0 += 1;
         session.epoch = seen.epoch;
         session.status = Some(seen.status.clone());
         session.down_since = seen.down_since.map(micros);
         session.account.clone_from(&seen.account);
         session.paired_at = seen.paired_at.map(micros);
         session.revived_at = seen.revived_at.map(micros);
-        if let Some(phone) = &seen.fill_phone {
-            write_phone(session, phone, now);
-        }
+        write_phone(session, seen.phone.as_ref(), now);
         Ok(true)
     }
 
-    async fn set_revived(
-        &self,
-        id: &SessionId,
-        fence: Fence,
-        revived_at: Option<DateTime<Utc>>,
-    ) -> Result<bool, StorageError> {
+    async fn set_revived(&self, id: &SessionId, fence: Fence, revived_at: DateTime<Utc>) -> Result<bool, StorageError> {
         let mut tables = self.tables();
         let Some(session) = tables.under(id, fence) else { return Ok(false) };
-        session.revived_at = revived_at.map(micros);
+        session.revision.0 += 1;
+        session.revived_at = Some(micros(revived_at));
         Ok(true)
     }
 
@@ -223,7 +231,8 @@ impl SessionRepository for Memory {
         let mut tables = self.tables();
         let session = tables.sessions.get_mut(id).map(|row| &mut row.session);
         let Some(session) = session.filter(|session| session.owner == *owner) else { return Ok(false) };
-        write_phone(session, phone, now);
+        session.revision.0 += 1;
+        write_phone(session, Some(phone), now);
         Ok(true)
     }
 }

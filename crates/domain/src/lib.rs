@@ -95,7 +95,9 @@ pub use parse::ParseError;
 pub use phone::PhoneNumber;
 pub use qr::{PairingCode, QrCode};
 pub use search::{SearchTerm, fold};
-pub use session::{Epoch, Lifecycle, Observation, Session, SessionAddress, SessionId, SessionName, SessionOverview};
+pub use session::{
+    Epoch, Lifecycle, Observation, Revision, Session, SessionAddress, SessionId, SessionName, SessionOverview,
+};
 pub use status::SessionStatus;
 pub use system::{SystemClock, SystemRandom};
 pub use user::UserId;

@@ -111,6 +111,10 @@ impl Epoch {
     }
 }
 
+/// How often what is remembered of a session has been written: a write that was made from an older one comes too late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Revision(pub i64);
+
 /// Where a session is in WAHA: which worker, under which name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionAddress {
@@ -135,6 +139,8 @@ pub struct Session {
     pub lifecycle: Lifecycle,
     /// Which pairing this is.
     pub epoch: Epoch,
+    /// How often what follows has been written.
+    pub revision: Revision,
     /// The phone number: the account's, once known, unless the user wrote another.
     pub phone: Option<PhoneNumber>,
     /// The WhatsApp account of the present or last pairing of this epoch.
@@ -167,6 +173,7 @@ impl Session {
             worker,
             lifecycle: Lifecycle::Connecting,
             epoch: Epoch::default(),
+            revision: Revision::default(),
             phone: None,
             account: None,
             paired_at: None,

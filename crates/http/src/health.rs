@@ -1,20 +1,25 @@
 //! Whether the process is alive, and whether it is ready to serve.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use crate::State;
 use crate::error::Chain;
 
+/// `/healthz` and `/readyz`, for GET and HEAD.
+pub(crate) fn routes(server: &mut web::ServiceConfig) {
+    server
+        .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
+        .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
+}
+
 /// Alive: the process answers.
-#[get("/healthz")]
-pub(crate) async fn healthz() -> HttpResponse {
+async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
 /// Ready: the database answers and is migrated, and at least one WAHA worker answers.
-#[get("/readyz")]
-pub(crate) async fn readyz(state: web::Data<State>) -> HttpResponse {
+async fn readyz(state: web::Data<State>) -> HttpResponse {
     let (database, workers) = tokio::join!(state.database.check(), state.gateway.health());
     if let Err(error) = &database {
         tracing::warn!(error = %Chain(error), "not ready: database");

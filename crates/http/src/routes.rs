@@ -17,10 +17,6 @@ pub fn routes(state: &Arc<State>, trpc_path: &str) -> impl FnOnce(&mut web::Serv
             principal: auth::principal(request, &state.tokens),
             state: Arc::clone(&state),
         };
-        server
-            .app_data(data)
-            .service(health::healthz)
-            .service(health::readyz)
-            .service(trpc::service(&trpc_path, router, context));
+        server.app_data(data).configure(health::routes).service(trpc::service(&trpc_path, router, context));
     }
 }

@@ -7,6 +7,8 @@ CREATE TABLE sessions (
     worker      text COLLATE "C" NOT NULL,
     lifecycle   text COLLATE "C" NOT NULL,
     epoch       bigint           NOT NULL DEFAULT 0,
+    -- How often what follows has been written.
+    revision    bigint           NOT NULL DEFAULT 0,
     phone       text COLLATE "C",
     account     text COLLATE "C",
     paired_at   timestamptz,

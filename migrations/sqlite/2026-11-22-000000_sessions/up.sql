@@ -7,6 +7,8 @@ CREATE TABLE sessions (
     worker      TEXT    NOT NULL,
     lifecycle   TEXT    NOT NULL,
     epoch       INTEGER NOT NULL DEFAULT 0,
+    -- How often what follows has been written.
+    revision    INTEGER NOT NULL DEFAULT 0,
     phone       TEXT,
     account     TEXT,
     paired_at   TEXT,

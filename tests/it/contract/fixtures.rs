@@ -75,7 +75,7 @@ pub(super) fn working(session: &Session) -> Observation {
         account: Some(account(1)),
         paired_at: Some(at(10)),
         revived_at: None,
-        fill_phone: None,
+        phone: session.phone.clone(),
     }
 }
 

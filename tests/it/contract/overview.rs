@@ -94,7 +94,7 @@ async fn another_accounts_groups_are_not_shown(stores: &Stores) {
     let before = paired_session(1);
     let mut seen = working(&before);
     seen.account = Some(account(2));
-    assert!(stores.sessions.record(&before.id, before.epoch, &seen, at(9)).await.unwrap());
+    assert!(stores.sessions.record(&before.id, before.revision, &seen, at(9)).await.unwrap());
 
     assert_eq!(overview(stores).await.groups, [shown(other, vec![])]);
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use support::stores::Stores;
 use switchboard_domain::ports::{Fence, StorageError};
-use switchboard_domain::{Epoch, Lifecycle, Observation, PhoneNumber, Session, SessionStatus};
+use switchboard_domain::{Lifecycle, Observation, PhoneNumber, Revision, Session, SessionStatus};
 
 use super::fixtures::{
     account, all_at_once, at, have, lease, paired_session, session, stale_fence, stored, user, working,
@@ -29,15 +29,16 @@ contract! {
     a_transition_under_a_lost_lease_is_refused,
     a_transition_under_a_released_lease_is_refused,
     a_finished_logout_forgets_everything_but_the_row,
+    a_pairing_is_forgotten_under_a_lease_that_holds,
     only_a_logout_can_be_finished,
     a_logout_is_not_finished_under_a_lost_lease,
     what_waha_said_is_written,
     what_is_no_longer_so_is_forgotten,
-    what_was_said_of_an_older_epoch_is_refused,
+    what_was_made_from_another_revision_is_refused,
     of_two_observations_at_once_that_raise_the_epoch_one_is_written,
     what_was_said_of_a_session_nobody_wants_is_refused,
     an_observation_moves_the_time_only_with_another_number,
-    a_revival_is_written_and_forgotten_under_a_lease_that_holds,
+    a_revival_is_written_under_a_lease_that_holds,
     a_revival_is_not_written_under_a_lost_lease,
     a_number_is_written_by_its_owner_alone,
     the_same_number_again_does_not_move_the_time,
@@ -150,8 +151,8 @@ async fn a_session_that_does_not_exist_is_not_changed(stores: &Stores) {
     assert_eq!(stores.sessions.get(id).await.unwrap(), None);
     assert!(!stores.sessions.transition(id, &ALL, Lifecycle::Connected, None, at(1)).await.unwrap());
     assert!(!stores.sessions.finish_logout(id, Fence(0), at(1)).await.unwrap());
-    assert!(!stores.sessions.record(id, Epoch(0), &working(&session(1)), at(1)).await.unwrap());
-    assert!(!stores.sessions.set_revived(id, Fence(0), None).await.unwrap());
+    assert!(!stores.sessions.record(id, Revision(0), &working(&session(1)), at(1)).await.unwrap());
+    assert!(!stores.sessions.set_revived(id, Fence(0), at(1)).await.unwrap());
     assert!(!stores.sessions.set_phone(&user(1), id, &phone("+34600111222"), at(1)).await.unwrap());
 }
 
@@ -211,11 +212,30 @@ async fn a_finished_logout_forgets_everything_but_the_row(stores: &Stores) {
 
     assert!(stores.sessions.finish_logout(&before.id, lease.fence, at(9)).await.unwrap());
 
-    let expected =
-        Session { lifecycle: Lifecycle::Disconnected, epoch: before.epoch.next(), updated_at: at(9), ..session(1) };
+    let expected = Session { lifecycle: Lifecycle::Disconnected, updated_at: at(9), ..forgotten(&before) };
     assert_eq!(stored(stores, &before).await, expected);
     assert!(!stores.sessions.finish_logout(&before.id, lease.fence, at(10)).await.unwrap(), "it is finished once");
     assert_eq!(stored(stores, &before).await, expected);
+}
+
+/// The session without its pairing.
+fn forgotten(before: &Session) -> Session {
+    Session { lifecycle: before.lifecycle, epoch: before.epoch.next(), revision: next(before), ..session(1) }
+}
+
+fn next(before: &Session) -> Revision {
+    Revision(before.revision.0 + 1)
+}
+
+async fn a_pairing_is_forgotten_under_a_lease_that_holds(stores: &Stores) {
+    let before = paired_session(1);
+    have(stores, &before).await;
+    let fence = stale_fence(stores, &before).await;
+    assert!(!stores.sessions.forget_pairing(&before.id, fence, at(9)).await.unwrap(), "a lost lease");
+    assert_eq!(stored(stores, &before).await, before);
+    let lease = lease(stores, &before, "us", 30).await;
+    assert!(stores.sessions.forget_pairing(&before.id, lease.fence, at(9)).await.unwrap());
+    assert_eq!(stored(stores, &before).await, Session { updated_at: at(9), ..forgotten(&before) });
 }
 
 async fn only_a_logout_can_be_finished(stores: &Stores) {
@@ -243,11 +263,11 @@ async fn what_waha_said_is_written(stores: &Stores) {
         epoch: before.epoch.next(),
         down_since: Some(at(11)),
         revived_at: Some(at(12)),
-        fill_phone: Some(phone("+34600111222")),
+        phone: Some(phone("+34600111222")),
         ..working(&before)
     };
 
-    assert!(stores.sessions.record(&before.id, before.epoch, &seen, at(13)).await.unwrap());
+    assert!(stores.sessions.record(&before.id, before.revision, &seen, at(13)).await.unwrap());
 
     assert_eq!(stored(stores, &before).await, Session { updated_at: at(13), ..before.with(seen) });
 }
@@ -262,21 +282,35 @@ async fn what_is_no_longer_so_is_forgotten(stores: &Stores) {
         account: None,
         paired_at: None,
         revived_at: None,
-        fill_phone: None,
+        phone: None,
     };
-    assert!(stores.sessions.record(&before.id, before.epoch, &seen, at(13)).await.unwrap());
+    assert!(stores.sessions.record(&before.id, before.revision, &seen, at(13)).await.unwrap());
     let after = stored(stores, &before).await;
-    assert_eq!(after, before.clone().with(seen));
-    assert_eq!(after.phone, before.phone, "a number stays until another one comes");
+    assert_eq!(after, Session { updated_at: at(13), ..before.with(seen) });
 }
 
-async fn what_was_said_of_an_older_epoch_is_refused(stores: &Stores) {
-    let session = paired_session(1);
-    have(stores, &session).await;
-    for epoch in [Epoch(session.epoch.0 - 1), session.epoch.next()] {
-        assert!(!stores.sessions.record(&session.id, epoch, &working(&session), at(13)).await.unwrap());
+async fn what_was_made_from_another_revision_is_refused(stores: &Stores) {
+    let before = paired_session(1);
+    have(stores, &before).await;
+    let number = phone("+491701234567");
+    let lease = lease(stores, &before, "us", 0).await;
+    let sessions = &stores.sessions;
+    let mut known = before.clone();
+    // Whatever is written makes the next revision: what was read before it is late.
+    for write in 0..4 {
+        let wrote = match write {
+            0 => sessions.record(&known.id, known.revision, &working(&known), at(13)).await,
+            1 => sessions.set_phone(&known.owner, &known.id, &number, at(14)).await,
+            2 => sessions.set_revived(&known.id, lease.fence, at(15)).await,
+            _ => sessions.forget_pairing(&known.id, lease.fence, at(16)).await,
+        };
+        assert!(wrote.unwrap(), "{write}");
+        let after = stored(stores, &known).await;
+        assert_eq!(after.revision, next(&known), "{write}");
+        assert!(!sessions.record(&known.id, known.revision, &working(&known), at(17)).await.unwrap(), "{write}");
+        assert_eq!(stored(stores, &known).await, after, "{write}");
+        known = after;
     }
-    assert_eq!(stored(stores, &session).await, session);
 }
 
 async fn of_two_observations_at_once_that_raise_the_epoch_one_is_written(stores: &Stores) {
@@ -284,7 +318,7 @@ async fn of_two_observations_at_once_that_raise_the_epoch_one_is_written(stores:
     let written = all_at_once(stores, 20, |stores, n| async move {
         let session = paired_session(1);
         let seen = Observation { epoch: session.epoch.next(), account: Some(account(n % 10)), ..working(&session) };
-        stores.sessions.record(&session.id, session.epoch, &seen, at(13)).await.unwrap()
+        stores.sessions.record(&session.id, session.revision, &seen, at(13)).await.unwrap()
     });
     assert_eq!(written.await.into_iter().filter(|written| *written).count(), 1);
     assert_eq!(stored(stores, &session(1)).await.epoch, paired_session(1).epoch.next());
@@ -294,7 +328,7 @@ async fn what_was_said_of_a_session_nobody_wants_is_refused(stores: &Stores) {
     for (n, state) in (1..).zip(ALL) {
         let session = Session { lifecycle: state, ..session(n) };
         have(stores, &session).await;
-        let written = stores.sessions.record(&session.id, session.epoch, &working(&session), at(13)).await.unwrap();
+        let written = stores.sessions.record(&session.id, session.revision, &working(&session), at(13)).await.unwrap();
         assert_eq!(written, state.is_wanted(), "{state:?}");
         assert_eq!(stored(stores, &session).await != session, state.is_wanted(), "{state:?}");
     }
@@ -303,30 +337,34 @@ async fn what_was_said_of_a_session_nobody_wants_is_refused(stores: &Stores) {
 async fn an_observation_moves_the_time_only_with_another_number(stores: &Stores) {
     let before = paired_session(1);
     have(stores, &before).await;
-    let record = async |fill_phone, now| {
-        let seen = Observation { fill_phone, ..working(&before) };
-        assert!(stores.sessions.record(&before.id, before.epoch, &seen, now).await.unwrap());
+    let record = async |phone, now| {
+        let known = stored(stores, &before).await;
+        let seen = Observation { phone, ..working(&known) };
+        assert!(stores.sessions.record(&known.id, known.revision, &seen, now).await.unwrap());
         stored(stores, &before).await
     };
-    assert_eq!(record(None, at(20)).await.updated_at, before.updated_at);
-    assert_eq!(record(before.phone.clone(), at(21)).await.updated_at, before.updated_at);
-    let after = record(Some(phone("+491701234567")), at(22)).await;
-    assert_eq!((after.updated_at, after.phone), (at(22), Some(phone("+491701234567"))));
+    assert_eq!(record(before.phone.clone(), at(20)).await.updated_at, before.updated_at);
+    let another = Some(phone("+491701234567"));
+    for (number, now, moved) in
+        [(&another, at(21), at(21)), (&another, at(22), at(21)), (&None, at(23), at(23)), (&None, at(24), at(23))]
+    {
+        let after = record(number.clone(), now).await;
+        assert_eq!((after.updated_at, &after.phone), (moved, number));
+    }
 }
 
-async fn a_revival_is_written_and_forgotten_under_a_lease_that_holds(stores: &Stores) {
+async fn a_revival_is_written_under_a_lease_that_holds(stores: &Stores) {
     have(stores, &session(1)).await;
     let lease = lease(stores, &session(1), "us", 0).await;
-    for revived_at in [Some(at(5)), None] {
-        assert!(stores.sessions.set_revived(&session(1).id, lease.fence, revived_at).await.unwrap());
-        assert_eq!(stored(stores, &session(1)).await, Session { revived_at, ..session(1) });
-    }
+    assert!(stores.sessions.set_revived(&session(1).id, lease.fence, at(5)).await.unwrap());
+    let expected = Session { revived_at: Some(at(5)), revision: Revision(1), ..session(1) };
+    assert_eq!(stored(stores, &session(1)).await, expected);
 }
 
 async fn a_revival_is_not_written_under_a_lost_lease(stores: &Stores) {
     have(stores, &session(1)).await;
     let fence = stale_fence(stores, &session(1)).await;
-    assert!(!stores.sessions.set_revived(&session(1).id, fence, Some(at(5))).await.unwrap());
+    assert!(!stores.sessions.set_revived(&session(1).id, fence, at(5)).await.unwrap());
     assert_eq!(stored(stores, &session(1)).await, session(1));
 }
 
@@ -337,7 +375,7 @@ async fn a_number_is_written_by_its_owner_alone(stores: &Stores) {
     assert!(!stores.sessions.set_phone(&user(2), &session(1).id, &number, at(7)).await.unwrap());
     assert_eq!(stored(stores, &session(1)).await, session(1));
     assert!(stores.sessions.set_phone(&user(1), &session(1).id, &number, at(7)).await.unwrap());
-    let expected = Session { phone: Some(number), updated_at: at(7), ..session(1) };
+    let expected = Session { phone: Some(number), updated_at: at(7), revision: Revision(1), ..session(1) };
     assert_eq!(stored(stores, &session(1)).await, expected);
     assert_eq!(stored(stores, &session(2)).await, session(2));
 }

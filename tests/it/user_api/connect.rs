@@ -14,6 +14,10 @@ on_every_database! {
     a_stopped_session_is_started,
     a_session_logged_out_on_the_phone_gets_a_new_code_at_the_second_connect,
     nobody_is_logged_out_while_half_of_the_sessions_are_failing,
+    a_stranger_code_that_nobody_scanned_says_nothing_of_the_worker,
+    a_session_logged_out_by_a_connect_shows_nothing_of_the_old_account,
+    a_status_that_comes_late_does_not_undo_what_a_connect_remembers,
+    a_session_that_waha_may_have_is_never_taken_for_gone,
     a_connect_that_was_cut_off_goes_on_from_there,
     a_connect_finishes_a_logout_that_was_cut_off,
     a_refused_connect_leaves_nothing_behind,
@@ -95,6 +99,100 @@ async fn nobody_is_logged_out_while_half_of_the_sessions_are_failing(stores: Sto
     app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await.data();
     app.connect("ana").await;
     app.until("ana", &name, "SCAN_QR_CODE").await;
+}
+
+async fn a_stranger_code_that_nobody_scanned_says_nothing_of_the_worker(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.pair("ben", "491701234567").await;
+    let unscanned = app.connect("eva").await;
+    app.until("eva", &unscanned, "SCAN_QR_CODE").await;
+    assert!(app.waha.fail(&unscanned) && app.waha.unlink(&name));
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+}
+
+async fn a_session_logged_out_by_a_connect_shows_nothing_of_the_old_account(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.pair("ben", "491701234567").await;
+    app.pair("eva", "33612345678").await;
+    let of_session = json!({ "sessionName": name });
+    let old = app.query("ana", "user.getWhatsAppGroups", of_session.clone()).await.data().clone();
+    assert!(app.waha.unlink(&name));
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+
+    let lists = app.query("ana", "user.getWhatsAppGroups", of_session.clone()).await;
+    assert_eq!(lists.error(), ("PRECONDITION_FAILED", "not_paired"), "{lists:?}");
+    let session = app.query("ana", "user.getWhatsAppSession", Value::Null).await;
+    assert_eq!(session.data()["phoneNumber"], "");
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+    assert!(app.waha.scan(&name, "12025550100"));
+    // Nobody but the list itself asks for the status.
+    let started = std::time::Instant::now();
+    let new = loop {
+        let lists = app.query("ana", "user.getWhatsAppGroups", of_session.clone()).await;
+        if lists.status == 200 {
+            break lists.data().clone();
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{lists:?}");
+    };
+    assert_ne!(new["items"], old["items"], "another account's");
+}
+
+async fn a_status_that_comes_late_does_not_undo_what_a_connect_remembers(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.pair("ben", "491701234567").await;
+    app.pair("eva", "33612345678").await;
+    assert!(app.waha.unlink(&name));
+    app.until("ana", &name, "FAILED").await;
+
+    // A front-end's poll is under way while the user connects, and is answered after it.
+    let slow = Fault::on(&name, FaultAction::SlowBytes { gap: std::time::Duration::from_millis(1) });
+    app.waha.inject(slow.method("GET").times(1));
+    let poll = app.query("ana", "user.getSessionStatus", json!({ "sessionName": name }));
+    let connect = async {
+        while app.waha.calls().last().is_none_or(|call| call.method != "GET") {
+            tokio::task::yield_now().await;
+        }
+        app.connect("ana").await;
+    };
+    tokio::join!(poll, connect);
+    assert!(app.row("ana").await.revived_at.is_some(), "the connect is remembered");
+    app.until("ana", &name, "FAILED").await;
+    app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+}
+
+async fn a_session_that_waha_may_have_is_never_taken_for_gone(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    // The create happens, but neither its answer nor that of any repeat arrives.
+    app.waha.inject(Fault::on("/api/sessions", FaultAction::Lost).method("POST").times(3));
+    app.waha.inject(Fault::on("/api/sessions/", FaultAction::Reset).method("GET"));
+    let first = app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    assert_eq!(first.status, 500, "{first:?}");
+    app.waha.clear_faults();
+    app.waha.inject(Fault::on("/api/sessions", FaultAction::Lost).method("POST").times(3));
+    app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    app.waha.clear_faults();
+
+    // Now the status is refused, for certain: still nothing is known of the session.
+    let refused = FaultAction::Status { status: 429, body: String::new() };
+    app.waha.inject(Fault::on("/api/sessions/", refused).method("GET"));
+    app.mutate("ana", "user.initiateWhatsAppSession", Value::Null).await;
+    app.waha.clear_faults();
+    assert!(app.row("ana").await.lifecycle.is_wanted() || app.waha.sessions().is_empty());
+
+    let name = app.row("ana").await.name.to_string();
+    app.mutate("ana", "user.logoutSession", json!({ "sessionName": name })).await.data();
+    assert_eq!(app.waha.sessions().len(), 0, "a logout deletes what WAHA has");
 }
 
 async fn a_connect_that_was_cut_off_goes_on_from_there(stores: Stores) {

@@ -13,6 +13,7 @@ on_every_database! {
     a_page_of_a_version_that_is_gone_is_a_conflict,
     search_finds_names_and_numbers_and_has_no_wildcards,
     one_fetch_serves_a_herd,
+    a_batch_cannot_ask_for_more_than_a_server_can_bear,
 }
 
 const ENGINES: [Engine; 4] = [Engine::Noweb, Engine::Webjs, Engine::Gows, Engine::Wpp];
@@ -147,4 +148,22 @@ async fn one_fetch_serves_a_herd(stores: Stores) {
     assert!(answers.iter().all(|answer| answer == &answers[0]));
     let fetches = app.waha.calls().iter().filter(|call| call.path.ends_with("/groups")).count();
     assert_eq!(fetches, 1);
+}
+
+async fn a_batch_cannot_ask_for_more_than_a_server_can_bear(stores: Stores) {
+    let app = TestApp::with(stores, Options { contacts: 12_000, ..Options::default() }).await;
+    let name = app.pair("ana", "34600111222").await;
+    let input = json!({ "sessionName": name, "limit": 10_000, "all": true });
+    app.query("ana", "user.getWhatsAppContacts", input.clone()).await.data();
+    let inputs: serde_json::Map<String, Value> = (0..100).map(|n| (n.to_string(), input.clone())).collect();
+    let paths = vec!["user.getWhatsAppContacts"; 100].join(",");
+    let request = app.get(Some("ana"), &paths, &Value::Object(inputs)).query(&[("batch", "1")]);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 207);
+    let body = response.bytes().await.unwrap();
+    assert!(body.len() < 20 * 1024 * 1024, "{} bytes", body.len());
+    let answers: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    let refused = answers.iter().filter(|answer| answer["error"]["data"]["code"] == "PAYLOAD_TOO_LARGE").count();
+    let given = answers.iter().filter(|answer| answer["result"].is_object()).count();
+    assert!(given > 5 && refused > 50 && given + refused == 100, "{given} given, {refused} refused");
 }

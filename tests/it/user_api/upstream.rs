@@ -11,6 +11,7 @@ on_every_database! {
     while_waha_is_off_the_session_stays_on_the_screen_and_the_rest_says_so,
     a_slow_waha_is_a_gateway_timeout,
     a_broken_waha_is_a_bad_gateway_and_nothing_of_its_answer_is_forwarded,
+    a_herd_of_polls_is_a_few_calls,
     whatsapps_rate_limit_is_too_many_requests,
     an_unknown_status_is_passed_through_and_counts_as_live,
     readiness_tells_of_the_database_and_of_waha,
@@ -52,6 +53,23 @@ async fn a_broken_waha_is_a_bad_gateway_and_nothing_of_its_answer_is_forwarded(s
     let answer = app.query("ana", "user.getWhatsAppGroups", json!({ "sessionName": name })).await;
     assert_eq!((answer.status, answer.error()), (502, ("BAD_GATEWAY", "waha_broken")));
     assert!(!answer.body.to_string().contains("secret"), "{answer:?}");
+}
+
+async fn a_herd_of_polls_is_a_few_calls(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.connect("ana").await;
+    app.until("ana", &name, "SCAN_QR_CODE").await;
+    for procedure in ["user.getSessionStatus", "user.getSessionQR"] {
+        // Nobody is answered before all have asked.
+        app.waha.clear_calls();
+        app.waha.inject(Fault::new(FaultAction::Delay { by: Duration::from_millis(500) }));
+        let herd = (0..100).map(|_| app.query("ana", procedure, json!({ "sessionName": name })));
+        let answers = futures_util::future::join_all(herd).await;
+        app.waha.clear_faults();
+        assert!(answers.iter().all(|answer| answer.status == 200 && answer == &answers[0]), "{:?}", answers[0]);
+        let calls = app.waha.calls().len();
+        assert!(calls <= 4, "{procedure}: {calls} calls");
+    }
 }
 
 async fn whatsapps_rate_limit_is_too_many_requests(stores: Stores) {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Campaign, CampaignId, ChatId, DeploymentId, Epoch, GroupId, Lifecycle, LinkedGroup, LinkedGroupId, Observation,
-    PhoneNumber, Session, SessionId, SessionName, SessionOverview, UserId,
+    Campaign, CampaignId, ChatId, DeploymentId, GroupId, Lifecycle, LinkedGroup, LinkedGroupId, Observation,
+    PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
 };
 
 /// A cause, for the log only. Shared, because one failure may answer many callers.
@@ -50,6 +50,11 @@ pub struct LeaseHolder(pub String);
 /// lease, however late it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence(pub i64);
+
+impl Fence {
+    /// The fence of a session's first lease: nobody has held one before.
+    pub const FIRST: Self = Self(1);
+}
 
 /// The right to change one session in WAHA, until it runs out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,28 +98,27 @@ pub trait SessionRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError>;
 
-    /// Ends a logout: logging out becomes disconnected, the epoch is raised, and phone, account and everything observed
-    /// are forgotten, if the lease still holds. Returns whether it was done.
+    /// Ends a logout: logging out becomes disconnected, and the pairing is forgotten, if the lease still holds. Returns
+    /// whether it was done.
     async fn finish_logout(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError>;
 
-    /// Writes what WAHA said, if the row is still of `epoch` and the user still wants the session. `updated_at` moves
-    /// only when the phone number does. Returns whether it was written.
+    /// Forgets a pairing: the epoch is raised, and phone, account and everything observed are gone, if the lease still
+    /// holds. Returns whether it was done.
+    async fn forget_pairing(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError>;
+
+    /// Writes what WAHA said, if the row is still of `revision` and the user still wants the session. `updated_at` moves
+    /// only when the phone number does. Returns whether it was written. This and whatever else writes what is remembered
+    /// of the session (its phone number included) makes the next revision.
     async fn record(
         &self,
         id: &SessionId,
-        epoch: Epoch,
+        revision: Revision,
         seen: &Observation,
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError>;
 
-    /// Remembers that the session was restarted out of FAILED, or that it no longer counts as such, if the lease still
-    /// holds. Returns whether it was written.
-    async fn set_revived(
-        &self,
-        id: &SessionId,
-        fence: Fence,
-        revived_at: Option<DateTime<Utc>>,
-    ) -> Result<bool, StorageError>;
+    /// Remembers that the session was restarted out of FAILED, if the lease still holds. Returns whether it was written.
+    async fn set_revived(&self, id: &SessionId, fence: Fence, revived_at: DateTime<Utc>) -> Result<bool, StorageError>;
 
     /// Writes the phone number of the owner's session, if it has that id. Returns whether there was one.
     async fn set_phone(
@@ -132,7 +136,7 @@ pub trait SessionRepository: Send + Sync {
 #[async_trait]
 pub trait LeaseRepository: Send + Sync {
     /// The session's lease until `until`, if nobody else's runs past `now`; each one has a higher fence than all before
-    /// it. `None` if somebody holds it or there is no such session.
+    /// it, the first [`Fence::FIRST`]. `None` if somebody holds it or there is no such session.
     async fn acquire(
         &self,
         session: &SessionId,

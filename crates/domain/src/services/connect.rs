@@ -59,8 +59,8 @@ impl Connect {
     ///
     /// # Errors
     /// [`Error::WorkerFailing`] if only a logout could help, but the worker looks broken; [`Error::Busy`]; WAHA's and
-    /// the database's failures. After a definite failure of a first connect the row is disconnected; where the outcome
-    /// is unknown it stays connecting, and the next connect goes on from there.
+    /// the database's failures. The row is disconnected again only where it is certain that WAHA has no such session;
+    /// otherwise it stays as it is, and the next connect goes on from there.
     pub async fn run(&self, owner: &UserId) -> Result<Connected, Error> {
         let parts = Arc::clone(&self.parts);
         let user = owner.clone();
@@ -88,7 +88,7 @@ impl Parts {
 
     /// Whether there is nothing to do: no lease is needed to see that.
     async fn is_up(&self, session: Session) -> Result<bool, Error> {
-        let reading = self.reader.read(session).await?;
+        let reading = self.reader.read_anew(session).await?;
         Ok(reading.session.lifecycle == Lifecycle::Connected && !reading.status().is_down())
     }
 
@@ -96,14 +96,16 @@ impl Parts {
         let (sessions, clock) = (&self.ports.sessions, &self.ports.clock);
         self.finisher.finish(id, fence).await?;
         let disconnected = [Lifecycle::Disconnected];
-        sessions.transition(id, &disconnected, Lifecycle::Connecting, Some(fence), clock.now()).await?;
+        let again = sessions.transition(id, &disconnected, Lifecycle::Connecting, Some(fence), clock.now()).await?;
 
         let session = sessions.get(id).await?.ok_or(Error::NotFound)?;
         let connecting = session.lifecycle == Lifecycle::Connecting;
-        let outcome = self.bring_up(session, fence).await;
+        // Nobody has asked WAHA for it yet, or not since it was deleted there.
+        let mut absent = fence == Fence::FIRST || again;
+        let outcome = self.bring_up(session, &mut absent, fence).await;
         let next = match &outcome {
             Ok(()) => Lifecycle::Connected,
-            Err(error) if is_definite(error) => Lifecycle::Disconnected,
+            Err(_) if absent => Lifecycle::Disconnected,
             Err(_) => Lifecycle::Connecting,
         };
         if connecting && next != Lifecycle::Connecting {
@@ -116,65 +118,80 @@ impl Parts {
         outcome
     }
 
-    /// Makes WAHA have the session and run it.
-    async fn bring_up(&self, session: Session, fence: Fence) -> Result<(), Error> {
+    /// Makes WAHA have the session and run it. If that fails, `absent` says whether it is certain that WAHA has none.
+    async fn bring_up(&self, session: Session, absent: &mut bool, fence: Fence) -> Result<(), Error> {
         /// Each round answers one surprise: created by somebody else, or deleted under our hands.
         const ROUNDS: usize = 3;
         let at = session.address();
         let mut session = session;
         for _ in 0..ROUNDS {
-            let reading = self.reader.read(session).await?;
+            let reading = self.reader.read_anew(session).await?;
             session = reading.session;
-            let done = match reading.upstream.map(|upstream| upstream.status) {
-                None => match self.ports.gateway.create(&at, &self.labels(&session.owner).await?).await? {
-                    Created::New => Ok(()),
-                    Created::Existed => continue,
+            *absent = reading.upstream.is_none();
+            let done = match &reading.upstream {
+                None => match self.create(&session).await {
+                    Ok(Created::New) => Ok(()),
+                    Ok(Created::Existed) => {
+                        *absent = false;
+                        continue;
+                    }
+                    Err(error) => {
+                        *absent = is_definite(&error);
+                        Err(error)
+                    }
                 },
-                Some(SessionStatus::Stopped) => self.ports.gateway.start(&at).await,
-                Some(SessionStatus::Failed) => match self.revive(&session, fence).await {
-                    Err(Error::Gateway(error)) => Err(error),
-                    done => return done,
+                Some(upstream) => match upstream.status {
+                    SessionStatus::Stopped => Ok(self.ports.gateway.start(&at).await?),
+                    SessionStatus::Failed => self.revive(&session, upstream.me.is_some(), fence).await,
+                    _ => Ok(()),
                 },
-                Some(_) => Ok(()),
             };
             match done {
-                Err(GatewayError::NoSession) => {}
-                done => return Ok(done?),
+                Err(Error::Gateway(GatewayError::NoSession)) => {}
+                done => return done,
             }
         }
         Err(Error::Busy)
     }
 
+    async fn create(&self, session: &Session) -> Result<Created, Error> {
+        let labels = self.labels(&session.owner).await?;
+        Ok(self.ports.gateway.create(&session.address(), &labels).await?)
+    }
+
     /// Brings a session out of FAILED, where WAHA's start does nothing: the first time by a restart, and if it failed
-    /// again by a logout, which alone brings a new QR code once the phone has logged out.
-    async fn revive(&self, session: &Session, fence: Fence) -> Result<(), Error> {
+    /// again by a logout, which alone brings a new QR code once the phone has logged out. `named`: WAHA names an account.
+    async fn revive(&self, session: &Session, named: bool, fence: Fence) -> Result<(), Error> {
         let (gateway, sessions, at) = (&self.ports.gateway, &self.ports.sessions, session.address());
         if session.revived_at.is_none() {
             gateway.restart(&at).await?;
-            sessions.set_revived(&session.id, fence, Some(self.ports.clock.now())).await?;
+            sessions.set_revived(&session.id, fence, self.ports.clock.now()).await?;
             return Ok(());
         }
-        if self.worker_is_failing(session).await? {
+        // Without a login there is none to throw away.
+        if (named || session.account.is_some()) && self.worker_is_failing(session).await? {
             return Err(Error::WorkerFailing);
         }
         gateway.logout(&at).await?;
-        sessions.set_revived(&session.id, fence, None).await?;
-        // A logout starts the session again only if WAHA counted it as running.
-        let reading = self.reader.read(session.clone()).await?;
-        if reading.status() == SessionStatus::Stopped {
-            gateway.start(&at).await?;
+        if !sessions.forget_pairing(&session.id, fence, self.ports.clock.now()).await? {
+            return Err(Error::Busy);
         }
-        Ok(())
+        // A logout starts the session again only if WAHA counted it as running.
+        match gateway.session(&at).await? {
+            Some(upstream) if upstream.status == SessionStatus::Stopped => Ok(gateway.start(&at).await?),
+            _ => Ok(()),
+        }
     }
 
-    /// Whether half or more of the worker's running sessions are FAILED, this one and at least one other: then the
-    /// fault is not this user's, and nobody's login is thrown away for it.
+    /// Whether half or more of the worker's running sessions with a login are FAILED, this one and at least one other:
+    /// then the fault is not this user's, and nobody's login is thrown away for it.
     async fn worker_is_failing(&self, session: &Session) -> Result<bool, Error> {
-        let all = self.ports.gateway.sessions(&session.worker).await?;
-        let running = all.iter().filter(|other| other.status != SessionStatus::Stopped).count();
+        let mut all = self.ports.gateway.sessions(&session.worker).await?;
+        // QR codes that nobody scanned end as FAILED too, and say nothing of the worker.
+        all.retain(|other| other.status != SessionStatus::Stopped && other.me.is_some());
         let failed: Vec<_> = all.iter().filter(|other| other.status == SessionStatus::Failed).collect();
         let others = failed.iter().any(|other| other.name != session.name);
-        Ok(others && failed.len() * 2 >= running)
+        Ok(others && failed.len() * 2 >= all.len())
     }
 
     async fn labels(&self, owner: &UserId) -> Result<SessionLabels, Error> {
@@ -187,16 +204,16 @@ impl Parts {
     }
 }
 
-/// Whether it is certain that WAHA has not done what it was asked.
+/// Whether a failed create certainly created nothing.
 fn is_definite(error: &Error) -> bool {
     match error {
         Error::Gateway(error) => !error.outcome_is_unknown(),
-        Error::WorkerFailing => true,
         Error::NotFound
         | Error::NoGroup
         | Error::Precondition(_)
         | Error::ActiveCampaign
         | Error::VersionGone
+        | Error::WorkerFailing
         | Error::Busy
         | Error::Internal
         | Error::Storage(_) => false,

@@ -37,7 +37,7 @@ pub struct PageRequest {
 pub struct Listing<T> {
     /// The page.
     pub page: Page<T>,
-    /// Names the list's content; equal content has equal versions, on every replica.
+    /// Names the list's content; equal content has equal versions, on every replica of the same build.
     pub version: String,
     /// When WAHA gave it.
     pub synced_at: DateTime<Utc>,
@@ -63,9 +63,12 @@ struct Parts {
 
 /// The lists of one kind: those that are fresh, and those under way.
 struct Shelf<E> {
-    fresh: Cache<Pairing, Arc<Snapshot<E>>>,
+    kept: Kept<E>,
     flights: SingleFlight<Pairing, Arc<Snapshot<E>>>,
 }
+
+/// Lists that were fetched before, within a bound.
+type Kept<E> = Cache<Pairing, Arc<Snapshot<E>>>;
 
 /// Whose list it is: one pairing of one session. Nothing kept under one is ever shown under another.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -84,6 +87,8 @@ impl Directory {
     const SYNC_TIME: TimeDelta = TimeDelta::minutes(3);
     /// WhatsApp lists at most this many groups.
     const GROUP_CAP: usize = 500;
+    /// Longer lists are looked through away from the server's threads.
+    const LOOKED_THROUGH_AT_ONCE: usize = 2000;
     /// How many entries all kept lists of a kind may have together.
     const KEPT_ENTRIES: u64 = 1_000_000;
 
@@ -113,9 +118,9 @@ impl Directory {
     ) -> Result<Listing<Group>, Error> {
         let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
         let (session, snapshot) = self.group_snapshot(session).await?;
-        let mut listing = Self::listing(&session, &snapshot, request, |_| true)?;
-        listing.possibly_truncated = snapshot.entries.len() == Self::GROUP_CAP;
-        Ok(listing)
+        let possibly_truncated = snapshot.entries.len() == Self::GROUP_CAP;
+        let listing = Self::listing(&session, snapshot, request, |_| true).await?;
+        Ok(Listing { possibly_truncated, ..listing })
     }
 
     /// A page of the contacts of a user's session, by folded name then id. `all` includes people whom the engine does
@@ -133,7 +138,7 @@ impl Directory {
         let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
         let fetch = |parts: Arc<Parts>, session| async move { parts.fetch_contacts(session).await };
         let (session, snapshot) = self.snapshot(&self.contacts, session, fetch).await?;
-        Self::listing(&session, &snapshot, request, |entry| all || entry.contact.is_mine)
+        Self::listing(&session, snapshot, request, move |entry| all || entry.contact.is_mine).await
     }
 
     /// One group of a session, and the session as it is now.
@@ -161,8 +166,7 @@ impl Directory {
     {
         let clock = &self.parts.ports.clock;
         if session.paired_at.is_some()
-            && let Some(kept) = shelf.fresh.get(&Pairing::of(&session))
-            && clock.now() - kept.synced_at < Self::FRESH_FOR
+            && let Some(kept) = fresh(&shelf.kept, &Pairing::of(&session), clock.now())
         {
             return Ok((session, kept));
         }
@@ -170,9 +174,13 @@ impl Directory {
         let reading = self.parts.reader.read(session).await?;
         check_working(&reading)?;
         let session = reading.session;
-        let (key, kept) = (Pairing::of(&session), shelf.fresh.clone());
+        let (key, kept, now) = (Pairing::of(&session), shelf.kept.clone(), clock.now());
         let fetched = fetch(Arc::clone(&self.parts), session.clone());
         let flight = shelf.flights.run(key.clone(), || async move {
+            // While the status was asked for, another flight may have landed.
+            if let Some(landed) = fresh(&kept, &key, now) {
+                return Ok(landed);
+            }
             let snapshot = Arc::new(fetched.await?);
             kept.insert(key, Arc::clone(&snapshot));
             Ok(snapshot)
@@ -183,20 +191,30 @@ impl Directory {
         }
     }
 
-    fn listing<E: Entry>(
+    async fn listing<E: Entry>(
         session: &Session,
-        snapshot: &Snapshot<E>,
+        snapshot: Arc<Snapshot<E>>,
         request: &PageRequest,
-        keep: impl Fn(&E) -> bool,
+        keep: impl Fn(&E) -> bool + Send + 'static,
     ) -> Result<Listing<E::Item>, Error> {
         if request.version.as_ref().is_some_and(|version| *version != snapshot.version) {
             return Err(Error::VersionGone);
         }
-        let found = |entry: &&E| keep(entry) && request.search.as_ref().is_none_or(|term| entry.matches(term));
-        let entries: Vec<&E> = snapshot.entries.iter().filter(found).collect();
+        let PageRequest { search, cursor, limit, .. } = request.clone();
+        let looked_at = Arc::clone(&snapshot);
+        let look = move || {
+            let found = |entry: &&E| keep(entry) && search.as_ref().is_none_or(|term| entry.matches(term));
+            let entries: Vec<&E> = looked_at.entries.iter().filter(found).collect();
+            Page::of(&entries, cursor, limit)
+        };
+        let page = if snapshot.entries.len() > Self::LOOKED_THROUGH_AT_ONCE {
+            tokio::task::spawn_blocking(look).await.map_err(|_| Error::Internal)?
+        } else {
+            look()
+        };
         let since_pairing = session.paired_at.map(|paired_at| snapshot.synced_at - paired_at);
         Ok(Listing {
-            page: Page::of(&entries, request.cursor, request.limit),
+            page,
             version: snapshot.version.clone(),
             synced_at: snapshot.synced_at,
             stale: false,
@@ -256,8 +274,13 @@ impl Parts {
 impl<E: Entry> Shelf<E> {
     fn new(entries: u64) -> Self {
         let weight = |_: &Pairing, list: &Arc<Snapshot<E>>| u32::try_from(list.entries.len() + 1).unwrap_or(u32::MAX);
-        Self { fresh: Cache::builder().max_capacity(entries).weigher(weight).build(), flights: SingleFlight::new() }
+        Self { kept: Cache::builder().max_capacity(entries).weigher(weight).build(), flights: SingleFlight::new() }
     }
+}
+
+/// A list that need not be fetched again.
+fn fresh<E: Entry>(kept: &Kept<E>, key: &Pairing, now: DateTime<Utc>) -> Option<Arc<Snapshot<E>>> {
+    kept.get(key).filter(|list| now - list.synced_at < Directory::FRESH_FOR)
 }
 
 impl Pairing {

@@ -11,10 +11,8 @@ use crate::{Error, Lifecycle, Session, SessionAddress, SessionId, SessionName, S
 
 /// Logs a user's session out of WhatsApp and deletes it in WAHA.
 pub struct Logout {
-    sessions: Arc<dyn SessionRepository>,
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
-    clock: Arc<dyn Clock>,
     flights: SingleFlight<SessionId, ()>,
 }
 
@@ -29,8 +27,8 @@ impl Logout {
         leases: Arc<SessionLeases>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let finisher = Arc::new(LogoutFinisher { sessions: Arc::clone(&sessions), gateway, clock: Arc::clone(&clock) });
-        Self { sessions, leases, finisher, clock, flights: SingleFlight::new() }
+        let finisher = Arc::new(LogoutFinisher { sessions, gateway, clock });
+        Self { leases, finisher, flights: SingleFlight::new() }
     }
 
     /// Logs it out; one that is logged out already is a success.
@@ -41,16 +39,16 @@ impl Logout {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Busy`]; WAHA's and the database's failures.
     pub async fn run(&self, owner: &UserId, name: &SessionName) -> Result<(), Error> {
-        let session = access::owned(&*self.sessions, owner, name).await?;
+        let session = access::owned(&*self.finisher.sessions, owner, name).await?;
         if session.lifecycle == Lifecycle::Disconnected {
             return Ok(());
         }
-        let wanted = [Lifecycle::Connecting, Lifecycle::Connected];
-        self.sessions.transition(&session.id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
         let (leases, finisher) = (Arc::clone(&self.leases), Arc::clone(&self.finisher));
-        let id = session.id;
-        let work = |id: SessionId| async move { leases.run(&id, |fence| finisher.finish(&id, fence)).await };
-        self.flights.run(id.clone(), || work(id)).await
+        let work = |id: SessionId| async move {
+            finisher.intend(&id).await?;
+            leases.run(&id, |fence| finisher.finish(&id, fence)).await
+        };
+        self.flights.run(session.id.clone(), || work(session.id)).await
     }
 
     /// What completes a logout, for a connect that meets one.
@@ -71,6 +69,13 @@ impl LogoutFinisher {
     const PATIENCE: Duration = Duration::from_secs(10);
     const INTERVAL: Duration = Duration::from_millis(250);
 
+    /// Stores the intent. A session that is logging out or disconnected needs none.
+    async fn intend(&self, id: &SessionId) -> Result<(), Error> {
+        let wanted = [Lifecycle::Connecting, Lifecycle::Connected];
+        self.sessions.transition(id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
+        Ok(())
+    }
+
     /// Unpairs and deletes the session in WAHA and disconnects its row. Does nothing if there is no logout to complete.
     pub(super) async fn finish(&self, id: &SessionId, fence: Fence) -> Result<(), Error> {
         let session = self.sessions.get(id).await?.ok_or(Error::NotFound)?;
@@ -80,7 +85,10 @@ impl LogoutFinisher {
         let at = session.address();
         if let Some(upstream) = self.gateway.session(&at).await? {
             if upstream.status == SessionStatus::Stopped && (is_paired(&session) || upstream.me.is_some()) {
-                self.bring_up(&at).await;
+                tokio::select! {
+                    () = self.bring_up(&at) => {}
+                    () = self.clock.sleep(Self::PATIENCE) => {}
+                }
             }
             // Unpairs, stops and deletes.
             self.gateway.delete(&at).await?;
@@ -96,8 +104,7 @@ impl LogoutFinisher {
             tracing::warn!(%error, "logging out a stopped session: the phone may keep the linked device");
             return;
         }
-        let until = self.clock.now() + Self::PATIENCE;
-        while self.clock.now() < until {
+        loop {
             match self.gateway.session(at).await {
                 Ok(Some(session)) if session.status == SessionStatus::Starting => {}
                 Ok(_) | Err(_) => return,

@@ -62,8 +62,7 @@ impl Services {
     /// Outside of a tokio runtime.
     pub fn new(ports: &Ports, worker: WorkerName) -> Self {
         let Ports { sessions, gateway, clock, random, leases, .. } = ports.clone();
-        let reader =
-            Arc::new(StatusReader { sessions: sessions.clone(), gateway: gateway.clone(), clock: clock.clone() });
+        let reader = Arc::new(StatusReader::new(sessions.clone(), gateway.clone(), clock.clone()));
         let leases = Arc::new(SessionLeases { leases, clock: clock.clone(), random });
         let logout = Logout::new(sessions.clone(), gateway.clone(), leases.clone(), clock.clone());
         let directory = Arc::new(Directory::new(ports, reader.clone()));
@@ -71,7 +70,7 @@ impl Services {
             connect: Connect::new(ports, reader.clone(), leases.clone(), &logout, worker),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },
             get_status: GetStatus { sessions: sessions.clone(), reader: reader.clone() },
-            get_qr: GetQr { sessions: sessions.clone(), gateway: gateway.clone(), reader, clock: clock.clone() },
+            get_qr: GetQr::new(sessions.clone(), gateway.clone(), reader, clock.clone()),
             restart: Restart::new(sessions.clone(), gateway, leases),
             logout,
             set_phone: SetPhone { sessions, clock },

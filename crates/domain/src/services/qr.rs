@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use super::access;
 use super::status::StatusReader;
+use crate::flight::SingleFlight;
 use crate::ports::{Clock, GatewayError, SessionRepository, WhatsAppGateway};
-use crate::{Error, Precondition, QrCode, SessionName, SessionStatus, UserId};
+use crate::{Error, Precondition, QrCode, SessionAddress, SessionName, SessionStatus, UserId};
 
 /// The QR code of a user's session.
 pub struct GetQr {
-    /// Where sessions are kept.
-    pub sessions: Arc<dyn SessionRepository>,
-    /// Who has the code.
-    pub gateway: Arc<dyn WhatsAppGateway>,
-    /// Who asks WAHA for the status.
-    pub reader: Arc<StatusReader>,
-    /// How long it takes.
-    pub clock: Arc<dyn Clock>,
+    sessions: Arc<dyn SessionRepository>,
+    gateway: Arc<dyn WhatsAppGateway>,
+    reader: Arc<StatusReader>,
+    clock: Arc<dyn Clock>,
+    flights: SingleFlight<SessionAddress, Option<QrCode>>,
 }
 
 impl GetQr {
@@ -26,7 +24,20 @@ impl GetQr {
 
     const INTERVAL: Duration = Duration::from_millis(250);
 
-    /// The present code.
+    /// The use case; its shared work runs on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        sessions: Arc<dyn SessionRepository>,
+        gateway: Arc<dyn WhatsAppGateway>,
+        reader: Arc<StatusReader>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { sessions, gateway, reader, clock, flights: SingleFlight::new() }
+    }
+
+    /// The present code; whoever asks while one is under way shares it.
     ///
     /// The status is asked first, which is instant; asked for the code in any other status, WAHA would wait 5 to 10 s
     /// before it says no.
@@ -40,11 +51,12 @@ impl GetQr {
         loop {
             let reading = self.reader.read(session).await?;
             match reading.status() {
-                SessionStatus::ScanQrCode => match self.gateway.qr(&reading.session.address()).await {
-                    // It moved on between the two questions: ask again.
-                    Err(GatewayError::WrongStatus(_) | GatewayError::NoSession) => {}
-                    answer => return Ok(answer?),
-                },
+                SessionStatus::ScanQrCode => {
+                    // If it moved on between the two questions, ask again.
+                    if let Some(code) = self.code(reading.session.address()).await? {
+                        return Ok(code);
+                    }
+                }
                 SessionStatus::Working => return Err(Precondition::AlreadyConnected.into()),
                 SessionStatus::Stopped | SessionStatus::Failed => return Err(Precondition::NotConnected.into()),
                 SessionStatus::Starting
@@ -58,6 +70,18 @@ impl GetQr {
             self.clock.sleep(Self::INTERVAL).await;
             session = reading.session;
         }
+    }
+
+    /// The code; `None` if there is none any more.
+    async fn code(&self, at: SessionAddress) -> Result<Option<QrCode>, Error> {
+        let gateway = Arc::clone(&self.gateway);
+        let ask = |at: SessionAddress| async move {
+            match gateway.qr(&at).await {
+                Err(GatewayError::WrongStatus(_) | GatewayError::NoSession) => Ok(None),
+                answer => Ok(Some(answer?)),
+            }
+        };
+        self.flights.run(at.clone(), || ask(at)).await
     }
 }
 
@@ -73,8 +97,8 @@ mod tests {
         sessions.expect_find().returning(|_, _| Ok(Some(session(Lifecycle::Connected))));
         sessions.expect_record().returning(|_, _, _: &Observation, _| Ok(true));
         let Ports { sessions, gateway, clock, .. } = ports(sessions, gateway);
-        let reader = StatusReader { sessions: sessions.clone(), gateway: gateway.clone(), clock: clock.clone() };
-        GetQr { sessions, gateway, reader: Arc::new(reader), clock }
+        let reader = Arc::new(StatusReader::new(sessions.clone(), gateway.clone(), clock.clone()));
+        GetQr::new(sessions, gateway, reader, clock)
     }
 
     async fn run(get_qr: &GetQr) -> Result<QrCode, Error> {

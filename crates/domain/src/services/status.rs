@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use super::access;
+use crate::flight::SingleFlight;
 use crate::ports::{Clock, SessionRepository, WhatsAppGateway};
-use crate::{Error, Session, SessionName, SessionStatus, UpstreamSession, UserId};
+use crate::{Error, Session, SessionId, SessionName, SessionStatus, UpstreamSession, UserId};
 
 /// Asks WAHA about a session and remembers the answer on its row.
 pub struct StatusReader {
-    /// Where the answer is remembered.
-    pub sessions: Arc<dyn SessionRepository>,
-    /// Who is asked.
-    pub gateway: Arc<dyn WhatsAppGateway>,
-    /// When.
-    pub clock: Arc<dyn Clock>,
+    asker: Arc<Asker>,
+    flights: SingleFlight<SessionId, Reading>,
+}
+
+struct Asker {
+    sessions: Arc<dyn SessionRepository>,
+    gateway: Arc<dyn WhatsAppGateway>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What WAHA answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// The session, with what was learnt of it.
     pub session: Session,
@@ -33,17 +36,41 @@ impl Reading {
 }
 
 impl StatusReader {
-    /// What WAHA says of the session now.
+    /// A reader whose answers are remembered in `sessions`; its shared work runs on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(sessions: Arc<dyn SessionRepository>, gateway: Arc<dyn WhatsAppGateway>, clock: Arc<dyn Clock>) -> Self {
+        Self { asker: Arc::new(Asker { sessions, gateway, clock }), flights: SingleFlight::new() }
+    }
+
+    /// What WAHA says of the session; whoever asks while an answer is under way shares that one.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the row is gone; WAHA's and the database's failures.
     pub async fn read(&self, session: Session) -> Result<Reading, Error> {
+        let asker = Arc::clone(&self.asker);
+        self.flights.run(session.id.clone(), || async move { asker.ask(session).await }).await
+    }
+
+    /// What WAHA says of the session from now on: for a lifecycle operation, to which an answer that was asked for
+    /// before it began may be a lie.
+    ///
+    /// # Errors
+    /// As [`StatusReader::read`].
+    pub async fn read_anew(&self, session: Session) -> Result<Reading, Error> {
+        self.asker.ask(session).await
+    }
+}
+
+impl Asker {
+    async fn ask(&self, session: Session) -> Result<Reading, Error> {
         let upstream = self.gateway.session(&session.address()).await?;
         let now = self.clock.now();
         let Some(seen) = session.observe(upstream.as_ref(), now) else {
             return Ok(Reading { session, upstream });
         };
-        if self.sessions.record(&session.id, session.epoch, &seen, now).await? {
+        if self.sessions.record(&session.id, session.revision, &seen, now).await? {
             return Ok(Reading { session: session.with(seen), upstream });
         }
         // The row moved on while WAHA was asked: what it says now counts, and this answer is not remembered.

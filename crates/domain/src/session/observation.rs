@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{ChatId, Epoch, PhoneNumber, Session, SessionStatus, UpstreamSession};
+use crate::{ChatId, Epoch, PhoneNumber, Revision, Session, SessionStatus, UpstreamSession};
 
 /// What changes on a session's row after WAHA was asked about it.
 ///
-/// Written in one statement, and only if the row still has the epoch it was made from.
+/// Written in one statement, and only if the row still has the revision it was made from: WAHA's answers come late and out
+/// of order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The epoch after it: the next one if WORKING reported another account.
@@ -21,8 +22,9 @@ pub struct Observation {
     pub paired_at: Option<DateTime<Utc>>,
     /// See [`Session::revived_at`].
     pub revived_at: Option<DateTime<Utc>>,
-    /// The phone number to write: only at the first WORKING of a pairing, so that a user's own later number stays.
-    pub fill_phone: Option<PhoneNumber>,
+    /// See [`Session::phone`]: another one only at the first WORKING of a pairing, so that a user's own later number
+    /// stays.
+    pub phone: Option<PhoneNumber>,
 }
 
 impl Session {
@@ -36,7 +38,7 @@ impl Session {
             account: self.account.clone(),
             paired_at: self.paired_at,
             revived_at: self.revived_at,
-            fill_phone: None,
+            phone: self.phone.clone(),
             status,
         };
         match seen.status {
@@ -60,13 +62,14 @@ impl Session {
     /// The session as it is once `seen` is written.
     #[must_use]
     pub fn with(mut self, seen: Observation) -> Self {
+        self.revision = Revision(self.revision.0 + 1);
         self.epoch = seen.epoch;
         self.status = Some(seen.status);
         self.down_since = seen.down_since;
         self.account = seen.account;
         self.paired_at = seen.paired_at;
         self.revived_at = seen.revived_at;
-        self.phone = seen.fill_phone.or(self.phone);
+        self.phone = seen.phone;
         self
     }
 
@@ -77,7 +80,7 @@ impl Session {
             && self.account == seen.account
             && self.paired_at == seen.paired_at
             && self.revived_at == seen.revived_at
-            && seen.fill_phone.is_none()
+            && self.phone == seen.phone
     }
 }
 
@@ -89,7 +92,7 @@ impl Observation {
         }
         if other || self.paired_at.is_none() {
             self.paired_at = Some(now);
-            self.fill_phone = account.phone();
+            self.phone = account.phone();
             self.account = Some(account.clone());
         }
     }
@@ -162,6 +165,13 @@ mod tests {
         );
         assert_eq!(again.phone.as_ref().unwrap().as_str(), "+34600111222");
         assert_eq!(again.epoch, Epoch(0), "the same account is the same epoch");
+    }
+
+    #[test]
+    fn an_account_whose_number_is_not_known_takes_the_old_number_away() {
+        let first = after(session(), SessionStatus::Working, Some("34600111222@c.us"), now());
+        let second = after(first, SessionStatus::Working, Some("123456@c.us"), now());
+        assert_eq!(second.phone, None);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -66,9 +68,20 @@ struct Claims {
 #[derive(Deserialize)]
 struct Checked {
     sub: String,
-    exp: i64,
+    exp: NumericDate,
     #[serde(default)]
-    nbf: Option<i64>,
+    nbf: Option<NumericDate>,
+}
+
+/// Seconds since 1970, perhaps with a fraction (RFC 7519, 2).
+#[derive(Clone, Copy, Deserialize)]
+struct NumericDate(f64);
+
+impl NumericDate {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds fit for 285 000 years")]
+    fn of(time: DateTime<Utc>) -> Self {
+        Self(time.timestamp_millis() as f64 / 1000.0)
+    }
 }
 
 impl TokenKey {
@@ -140,39 +153,39 @@ impl TokenKey {
         if token.len() > Self::MAX_BYTES {
             return Err("too long");
         }
-        // Extensions that a token calls critical are extensions that we do not know (RFC 7515, 4.1.11).
-        if has_critical_extensions(token) {
-            return Err("critical extension");
-        }
+        check_header(token)?;
         let claims = jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
             .map_err(|_| "form, signature, issuer or audience")?
             .claims;
-        let now = self.clock.now().timestamp();
-        let leeway = Self::LEEWAY.num_seconds();
-        if claims.exp.saturating_add(leeway) <= now {
+        let now = NumericDate::of(self.clock.now()).0;
+        let leeway = Self::LEEWAY.as_seconds_f64();
+        if claims.exp.0 + leeway <= now {
             return Err("expired");
         }
-        if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(leeway)) {
+        if claims.nbf.is_some_and(|nbf| nbf.0 > now + leeway) {
             return Err("not yet valid");
         }
         claims.sub.parse().map_err(|_| "no user id")
     }
 }
 
-fn has_critical_extensions(token: &str) -> bool {
-    use base64::Engine as _;
-    #[derive(Deserialize)]
-    struct Extensions {
-        crit: Option<serde::de::IgnoredAny>,
-    }
+/// Refuses what a header of ours has no use for: keys that come with the token, and extensions, critical ones above all
+/// (RFC 7515, 4.1.11). `kid` is ignored: there is one key.
+fn check_header(token: &str) -> Result<(), &'static str> {
     let header = token.split('.').next().unwrap_or_default();
-    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
-    serde_json::from_slice::<Extensions>(&json).is_ok_and(|header| header.crit.is_some())
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| "header")?;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&header).map_err(|_| "header")?;
+    if ["crit", "b64", "jwk", "jku", "x5c", "x5u"].iter().any(|field| header.contains_key(*field)) {
+        return Err("a header that is not for us");
+    }
+    match header.get("typ").map(|kind| kind.as_str().unwrap_or_default().to_ascii_lowercase()).as_deref() {
+        None | Some("jwt" | "at+jwt") => Ok(()),
+        Some(_) => Err("another type of token"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
     use serde_json::{Value, json};
     use switchboard_domain::ports::MockClock;
 
@@ -214,6 +227,8 @@ mod tests {
         let key = key(Some("us"), Some("switchboard"));
         let good = json!({ "sub": "alice", "exp": NOW + 60, "iss": "us", "aud": ["x", "switchboard"] });
         assert!(key.verify(&hs256(&good)).is_ok());
+        let fraction = json!({ "sub": "alice", "exp": 1_800_000_000.5, "iss": "us", "aud": "switchboard" });
+        assert!(key.verify(&hs256(&fraction)).is_ok());
 
         let with = |field: &str, value: Value| {
             let mut claims = good.clone();
@@ -227,6 +242,10 @@ mod tests {
         };
         let mut critical = Header::new(Algorithm::HS256);
         critical.crit = Some(vec!["b64".to_owned()]);
+        let mut borrowed = Header::new(Algorithm::HS256);
+        borrowed.jku = Some("https://evil.example/keys".to_owned());
+        let mut other_type = Header::new(Algorithm::HS256);
+        other_type.typ = Some("dpop+jwt".to_owned());
         let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MTkwMDAwMDAwMH0.";
         for bad in [
             with("iss", json!("them")),
@@ -240,6 +259,8 @@ mod tests {
             with("nbf", json!(NOW + 31)),
             with("padding", json!("x".repeat(9000))),
             token(&critical, &good),
+            token(&borrowed, &good),
+            token(&other_type, &good),
             token(&Header::new(Algorithm::HS384), &good),
             format!("{}x", hs256(&good)),
             unsigned.to_owned(),

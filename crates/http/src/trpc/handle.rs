@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -58,6 +59,7 @@ impl<C: Clone + Send + 'static> Router<C> {
         }
         let inputs = inputs.of_calls(paths.len(), self.default_transformer);
         let calls = paths.iter().zip(&procedures).zip(inputs).enumerate();
+        let room = Arc::new(Room::default());
         Ok(Calls {
             batch,
             streamed,
@@ -73,6 +75,7 @@ impl<C: Clone + Send + 'static> Router<C> {
                     authorize: Arc::clone(&self.authorize),
                     method: request.method.to_owned(),
                     batch,
+                    room: Arc::clone(&room),
                 })
                 .collect(),
         })
@@ -118,6 +121,25 @@ struct Pending<C> {
     authorize: Authorize<C>,
     method: String,
     batch: bool,
+    room: Arc<Room>,
+}
+
+/// How much the answers of a request already are together. A batch may ask for the longest list a hundred times.
+#[derive(Default)]
+struct Room(AtomicUsize);
+
+impl Room {
+    /// Bytes of JSON. A page of the most entries is about one MiB.
+    const LIMIT: usize = 16 * 1024 * 1024;
+
+    /// Takes room for an answer.
+    fn take(&self, bytes: usize) -> Result<(), Error> {
+        if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= Self::LIMIT {
+            return Ok(());
+        }
+        let message = "The answers of this request are too large together: ask for less, or in several requests";
+        Err(Error::new(Code::PayloadTooLarge, message))
+    }
 }
 
 /// One call, made.
@@ -131,7 +153,7 @@ struct Answer {
 impl<C: Send + 'static> Pending<C> {
     async fn run(self) -> Answer {
         let Self { index, path, transformer, .. } = self;
-        let Self { input, procedure, context, authorize, method, batch, .. } = self;
+        let Self { input, procedure, context, authorize, method, batch, room, .. } = self;
         let Some((name, procedure)) = procedure else {
             let message = format!("No procedure found on path \"{path}\"");
             let outcome = Err(Error::new(Code::NotFound, message));
@@ -141,7 +163,10 @@ impl<C: Send + 'static> Pending<C> {
         let made = async {
             check_method(&call, &method, batch)?;
             authorize(&context, &call)?;
-            procedure.run(context, input).await
+            room.take(0)?;
+            let data = procedure.run(context, input).await?;
+            room.take(data.len())?;
+            Ok(data)
         };
         // The panic hook has reported the panic; the other calls go on.
         let outcome = AssertUnwindSafe(made).catch_unwind().await.unwrap_or_else(|_| {

@@ -187,6 +187,14 @@ impl Data {
             }
         }
     }
+
+    /// How many bytes of JSON it is.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Undefined => 0,
+            Self::Json { text, .. } => text.len(),
+        }
+    }
 }
 
 #[cfg(test)]

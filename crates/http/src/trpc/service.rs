@@ -28,15 +28,17 @@ where
     F: Fn(&HttpRequest) -> C + 'static,
 {
     let context = Rc::new(context);
-    web::resource(format!("{endpoint}/{{procedures:.*}}")).to(move |request: HttpRequest, payload: web::Payload| {
-        let router = Arc::clone(&router);
-        let context = Rc::clone(&context);
-        async move {
-            let body = body(request.method(), payload).await;
-            let context = context(&request);
-            answer(router.handle(context, seen(&request, body)).await)
-        }
-    })
+    web::resource([format!("{endpoint}/{{procedures:.*}}"), endpoint.to_owned()]).to(
+        move |request: HttpRequest, payload: web::Payload| {
+            let router = Arc::clone(&router);
+            let context = Rc::clone(&context);
+            async move {
+                let body = body(request.method(), payload).await;
+                let context = context(&request);
+                answer(router.handle(context, seen(&request, body)).await)
+            }
+        },
+    )
 }
 
 /// What tRPC looks at.

@@ -72,6 +72,8 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("WAHA__DEADLINES__STATUS_SECONDS", "0", &["waha.deadlines.status_seconds", "1 to 3600"]),
         ("AUTH__HS256_SECRET", "", &["auth.hs256_secret", "SWITCHBOARD__AUTH__HS256_SECRET"]),
         ("AUTH__HS256_SECRET", "hunter2", &["auth.hs256_secret", "32 bytes"]),
+        ("WAHA__API_KEY", "two\nlines", &["waha", "API key"]),
+        ("WAHA__LISTS_MAX_BYTES", "0", &["waha.lists_max_bytes", "1024"]),
         ("LOG__FORMAT", "xml", &["log.format", "json"]),
         ("LOG__FILTER", "switchboard=loudly", &["log.filter"]),
     ];
@@ -106,6 +108,9 @@ fn a_file_is_read_and_the_environment_goes_before_it() {
 
     std::fs::write(folder.path().join("switchboard.toml"), "[waha]\nurl = 7\nurll = 1\n").unwrap();
     assert!(check(&[]).contains("waha") && check(&[]).contains("urll"), "{}", check(&[]));
+    std::fs::write(folder.path().join("switchboard.toml"), "[auth]\nhs256_secret = \"hunter2\n").unwrap();
+    assert_eq!(check(&[]).lines().count(), 1, "{}", check(&[]));
+    assert!(check(&[]).contains("line 2") && !check(&[]).contains("hunter2"), "{}", check(&[]));
     let missing = run(&[], &["--config", "nowhere.toml", "config", "check"]);
     assert!(failure(&missing).contains("nowhere.toml"));
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
 use switchboard_domain::ports::StorageError;
-use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Session, SessionStatus};
+use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
 
 use super::schema::{campaigns, linked_groups, sessions};
 use crate::engine::Backend;
@@ -22,6 +22,7 @@ pub(super) struct SessionRow {
     worker: String,
     lifecycle: String,
     epoch: i64,
+    revision: i64,
     phone: Option<String>,
     account: Option<String>,
     paired_at: Option<DateTime<Utc>>,
@@ -83,6 +84,7 @@ impl From<&Session> for SessionRow {
             worker: session.worker.as_str().to_owned(),
             lifecycle: session.lifecycle.as_str().to_owned(),
             epoch: session.epoch.0,
+            revision: session.revision.0,
             phone: session.phone.as_ref().map(|phone| phone.as_str().to_owned()),
             account: session.account.as_ref().map(|account| account.as_str().to_owned()),
             paired_at: session.paired_at.map(micros),
@@ -107,6 +109,7 @@ impl TryFrom<SessionRow> for Session {
                 worker: row.worker.parse()?,
                 lifecycle: row.lifecycle.parse()?,
                 epoch: Epoch(row.epoch),
+                revision: Revision(row.revision),
                 phone: row.phone.map(|phone| phone.parse()).transpose()?,
                 account: row.account.map(|account| account.parse()).transpose()?,
                 paired_at: row.paired_at,

@@ -11,6 +11,7 @@ diesel::table! {
         worker -> Text,
         lifecycle -> Text,
         epoch -> BigInt,
+        revision -> BigInt,
         phone -> Nullable<Text>,
         account -> Nullable<Text>,
         paired_at -> Nullable<Instant>,

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use switchboard_domain::ports::{Fence, SessionRepository, StorageError};
 use switchboard_domain::{
-    ChatId, Epoch, Lifecycle, Observation, PhoneNumber, Session, SessionId, SessionName, SessionOverview, UserId,
+    ChatId, Lifecycle, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
 };
 
 use super::Checkout;
@@ -82,15 +82,17 @@ impl SessionRepository for Store {
             .filter(holds(fence))
             .set((
                 sessions::lifecycle.eq(Lifecycle::Disconnected.as_str()),
-                sessions::epoch.eq(sessions::epoch + 1),
-                sessions::phone.eq(None::<&str>),
-                sessions::account.eq(None::<&str>),
-                sessions::paired_at.eq(None::<DateTime<Utc>>),
-                sessions::status.eq(None::<&str>),
-                sessions::down_since.eq(None::<DateTime<Utc>>),
-                sessions::revived_at.eq(None::<DateTime<Utc>>),
-                sessions::updated_at.eq(micros(now)),
+                Pairing::default(),
+                next_epoch(micros(now)),
             ));
+        let done = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
+        Ok(done > 0)
+    }
+
+    async fn forget_pairing(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError> {
+        let update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(holds(fence))
+            .set((Pairing::default(), next_epoch(micros(now))));
         let done = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
         Ok(done > 0)
     }
@@ -98,35 +100,33 @@ impl SessionRepository for Store {
     async fn record(
         &self,
         id: &SessionId,
-        epoch: Epoch,
+        revision: Revision,
         seen: &Observation,
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
         let update = diesel::update(sessions::table.find(id.as_str()))
-            .filter(sessions::epoch.eq(epoch.0))
+            .filter(sessions::revision.eq(revision.0))
             .filter(sessions::lifecycle.eq_any([Lifecycle::Connecting, Lifecycle::Connected].map(Lifecycle::as_str)))
             .set((
+                sessions::revision.eq(sessions::revision + 1),
                 sessions::epoch.eq(seen.epoch.0),
                 sessions::status.eq(seen.status.as_str()),
                 sessions::down_since.eq(seen.down_since.map(micros)),
                 sessions::account.eq(seen.account.as_ref().map(ChatId::as_str)),
                 sessions::paired_at.eq(seen.paired_at.map(micros)),
                 sessions::revived_at.eq(seen.revived_at.map(micros)),
-                seen.fill_phone.as_ref().map(|phone| write_phone(phone.as_str(), micros(now))),
+                sessions::phone.eq(seen.phone.as_ref().map(PhoneNumber::as_str)),
+                seen.phone.as_ref().map(|phone| touch_unless(phone.as_str(), micros(now))),
+                seen.phone.is_none().then(|| touch_unless_unknown(micros(now))),
             ));
         let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
         Ok(written > 0)
     }
 
-    async fn set_revived(
-        &self,
-        id: &SessionId,
-        fence: Fence,
-        revived_at: Option<DateTime<Utc>>,
-    ) -> Result<bool, StorageError> {
+    async fn set_revived(&self, id: &SessionId, fence: Fence, revived_at: DateTime<Utc>) -> Result<bool, StorageError> {
         let update = diesel::update(sessions::table.find(id.as_str()))
             .filter(holds(fence))
-            .set(sessions::revived_at.eq(revived_at.map(micros)));
+            .set((sessions::revived_at.eq(micros(revived_at)), sessions::revision.eq(sessions::revision + 1)));
         let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
         Ok(written > 0)
     }
@@ -138,9 +138,12 @@ impl SessionRepository for Store {
         phone: &PhoneNumber,
         now: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
-        let update = diesel::update(sessions::table.find(id.as_str()))
-            .filter(sessions::owner.eq(owner.as_str()))
-            .set(write_phone(phone.as_str(), micros(now)));
+        let update =
+            diesel::update(sessions::table.find(id.as_str())).filter(sessions::owner.eq(owner.as_str())).set((
+                sessions::phone.eq(phone.as_str()),
+                touch_unless(phone.as_str(), micros(now)),
+                sessions::revision.eq(sessions::revision + 1),
+            ));
         let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
         Ok(written > 0)
     }
@@ -152,11 +155,41 @@ async fn of_owner(conn: &mut Checkout, owner: &UserId) -> Result<Option<Session>
     Ok(row.map(Session::try_from).transpose()?)
 }
 
-/// The number, and the time if it is another one than before.
+/// Everything that belongs to a pairing: by default, gone.
+#[derive(Default, AsChangeset)]
+#[diesel(table_name = sessions, treat_none_as_null = true)]
+struct Pairing {
+    phone: Option<String>,
+    account: Option<String>,
+    paired_at: Option<DateTime<Utc>>,
+    status: Option<String>,
+    down_since: Option<DateTime<Utc>>,
+    revived_at: Option<DateTime<Utc>>,
+}
+
+/// The next epoch, with nothing known of a pairing.
+#[diesel::dsl::auto_type]
+fn next_epoch(now: DateTime<Utc>) -> _ {
+    (
+        sessions::epoch.eq(sessions::epoch + 1_i64),
+        sessions::revision.eq(sessions::revision + 1_i64),
+        sessions::updated_at.eq(now),
+    )
+}
+
+/// The time, if the number is another one than before.
 #[diesel::dsl::auto_type]
 #[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` makes of it needs the name")]
-fn write_phone<'a>(phone: &'a str, now: DateTime<Utc>) -> _ {
+fn touch_unless<'a>(phone: &'a str, now: DateTime<Utc>) -> _ {
     let other = sessions::phone.is_null().or(sessions::phone.ne(phone));
     let changed_at = case_when(other, now.into_sql::<Instant>()).otherwise(sessions::updated_at);
-    (sessions::phone.eq(phone), sessions::updated_at.eq(changed_at))
+    sessions::updated_at.eq(changed_at)
+}
+
+/// The time, if there was a number before.
+#[diesel::dsl::auto_type]
+fn touch_unless_unknown(now: DateTime<Utc>) -> _ {
+    let known = sessions::phone.is_not_null();
+    let changed_at = case_when(known, now.into_sql::<Instant>()).otherwise(sessions::updated_at);
+    sessions::updated_at.eq(changed_at)
 }

@@ -16,13 +16,13 @@ pub(super) struct Snapshot<E> {
 /// An entry of a list: what is shown of it, and how it is sorted and found.
 pub(super) trait Entry: Send + Sync + 'static {
     /// What a client gets.
-    type Item: for<'a> From<&'a Self>;
+    type Item: for<'a> From<&'a Self> + Send + 'static;
 
-    /// Folded name, then id: the order of the list. Together with the shown name it is all that a version covers.
+    /// Folded name, then id: the order of the list.
     fn key(&self) -> (&str, &str);
 
-    /// The name as it is shown.
-    fn name(&self) -> &str;
+    /// What else of it a client can see: with the key all that a version covers.
+    fn shown(&self) -> (&str, bool);
 
     /// Whether a search finds it.
     fn matches(&self, term: &SearchTerm) -> bool;
@@ -33,11 +33,11 @@ impl<E: Entry> Snapshot<E> {
     pub(super) fn build(entries: impl Iterator<Item = E>, epoch: Epoch, synced_at: DateTime<Utc>) -> Self {
         let mut entries: Vec<E> = entries.collect();
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
-        // Fixed keys: the same content has the same version on every replica.
+        // Fixed keys: the same content has the same version on every replica of the same build.
         let mut hasher = DefaultHasher::new();
         epoch.hash(&mut hasher);
         for entry in &entries {
-            (entry.key(), entry.name()).hash(&mut hasher);
+            (entry.key(), entry.shown()).hash(&mut hasher);
         }
         Self { entries, version: format!("{:016x}", hasher.finish()), synced_at }
     }
@@ -62,8 +62,8 @@ impl Entry for GroupEntry {
         (&self.folded, self.group.id.as_str())
     }
 
-    fn name(&self) -> &str {
-        &self.group.name
+    fn shown(&self) -> (&str, bool) {
+        (&self.group.name, true)
     }
 
     fn matches(&self, term: &SearchTerm) -> bool {
@@ -96,8 +96,8 @@ impl Entry for ContactEntry {
         (&self.folded, self.contact.id.as_str())
     }
 
-    fn name(&self) -> &str {
-        &self.contact.name
+    fn shown(&self) -> (&str, bool) {
+        (&self.contact.name, self.contact.is_mine)
     }
 
     fn matches(&self, term: &SearchTerm) -> bool {

@@ -154,7 +154,9 @@ impl Config {
         };
         // Not parsed before their type is known: an API key like 00123 is no number.
         let environment = Environment::with_prefix("SWITCHBOARD").prefix_separator("__").separator("__");
-        let merged = config::Config::builder().add_source(source).add_source(environment).build()?;
+        let merged = config::Config::builder().add_source(source).add_source(environment).build();
+        // The first line says where; the next ones repeat the text there, which may be a secret.
+        let merged = merged.map_err(|error| anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))?;
         serde_path_to_error::deserialize(merged).map_err(|error| match error.path().to_string().as_str() {
             "." => anyhow!("configuration: {}", error.inner()),
             key => anyhow!("{key}: {}", error.inner()),
@@ -167,7 +169,7 @@ impl Config {
         self.auth()?;
         self.log()?;
         let worker = self.worker()?;
-        self.waha_client()?;
+        super::wiring::gateway(self)?;
         super::wiring::storage(self)?;
         Ok(format!(
             "The configuration is good: tRPC at http://{}{}, {} database, WAHA at {}.",
@@ -214,8 +216,8 @@ impl Config {
             present("auth.hs256_secret", self.auth.hs256_secret.as_ref(), "the secret that tokens are signed with")?;
         Ok(AuthConfig {
             secret: Secret::new(secret.clone()).context("auth.hs256_secret")?,
-            issuer: self.auth.issuer.clone(),
-            audience: self.auth.audience.clone(),
+            issuer: self.auth.issuer.clone().filter(|issuer| !issuer.is_empty()),
+            audience: self.auth.audience.clone().filter(|audience| !audience.is_empty()),
         })
     }
 
@@ -240,6 +242,10 @@ impl Config {
             _ => Err(anyhow!("waha.deadlines.{key}: expected 1 to 3600 seconds, found {seconds}")),
         };
         let defaults = Limits::default();
+        let lists = self.waha.lists_max_bytes.unwrap_or(defaults.lists);
+        if lists < 1024 {
+            bail!("waha.lists_max_bytes: expected 1024 or more, found {lists}");
+        }
         Ok(ClientConfig {
             deadlines: Deadlines {
                 connect: deadline("connect_seconds", connect_seconds)?,
@@ -248,7 +254,7 @@ impl Config {
                 lifecycle: deadline("lifecycle_seconds", lifecycle_seconds)?,
                 lists: deadline("lists_seconds", lists_seconds)?,
             },
-            limits: Limits { lists: self.waha.lists_max_bytes.unwrap_or(defaults.lists), ..defaults },
+            limits: Limits { lists, ..defaults },
             environment_proxy: false,
         })
     }

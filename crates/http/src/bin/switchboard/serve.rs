@@ -12,7 +12,6 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use switchboard_domain::ports::WhatsAppGateway;
 use switchboard_http::{State, routes};
-use switchboard_waha_adapter::WahaGateway;
 
 use super::config::{Config, ServerConfig};
 use super::{migrate, telemetry, wiring};
@@ -22,8 +21,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (filter, format) = config.log()?;
     let (server, auth) = (config.server()?, config.auth()?);
     let storage = wiring::storage(&config)?;
-    let gateway: Arc<dyn WhatsAppGateway> =
-        Arc::new(WahaGateway::new([config.worker()?], &config.waha_client()?).context("waha.url")?);
+    let gateway = wiring::gateway(&config)?;
     telemetry::init(filter, format);
 
     let _lock = storage.schema.lock()?;

@@ -14,6 +14,7 @@ use switchboard_domain::{SystemClock, SystemRandom, WorkerName};
 use switchboard_http::{State, TokenKey};
 use switchboard_pg_adapter::{PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
+use switchboard_waha_adapter::WahaGateway;
 
 use super::config::{AuthConfig, Config};
 
@@ -74,6 +75,11 @@ pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
         }
         _ => Err(anyhow!("database.url: expected sqlite://file or postgres://user:password@host/database")),
     }
+}
+
+/// The configured WAHA; nothing is connected yet.
+pub(crate) fn gateway(config: &Config) -> anyhow::Result<Arc<dyn WhatsAppGateway>> {
+    Ok(Arc::new(WahaGateway::new([config.worker()?], &config.waha_client()?).context("waha")?))
 }
 
 /// One store as all its ports.
