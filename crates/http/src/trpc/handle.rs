@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream;
 use futures_util::{FutureExt, StreamExt};
 
 use super::envelope::{self, Outcome};
@@ -82,6 +81,10 @@ impl<C: Clone + Send + 'static> Router<C> {
     }
 }
 
+/// How many calls of a request are made at the same time: more than a page of a front-end makes, and few enough that one
+/// request cannot keep everybody else's waiting.
+const AT_THE_SAME_TIME: usize = 10;
+
 /// The calls of a request.
 struct Calls<C> {
     batch: bool,
@@ -94,7 +97,8 @@ struct Calls<C> {
 impl<C: Send + 'static> Calls<C> {
     /// All answers at once, in the order of the calls.
     async fn answers(self) -> Response {
-        let answers = join_all(self.pending.into_iter().map(Pending::run)).await;
+        let calls = stream::iter(self.pending).map(Pending::run).buffered(AT_THE_SAME_TIME);
+        let answers: Vec<Answer> = calls.collect().await;
         let elements: Vec<_> = answers.iter().map(Answer::element).collect();
         let body = if self.batch { format!("[{}]", elements.join(",")) } else { elements.concat() };
         let retry_after = answers.iter().filter_map(Answer::retry_after).max();
@@ -104,7 +108,7 @@ impl<C: Send + 'static> Calls<C> {
     /// Each answer when it is there, as a line.
     fn lines(self, transformer: Transformer) -> Body {
         let head = jsonl::head(self.pending.len(), transformer);
-        let calls: FuturesUnordered<_> = self.pending.into_iter().map(Pending::run).collect();
+        let calls = stream::iter(self.pending).map(Pending::run).buffer_unordered(AT_THE_SAME_TIME);
         let lines = calls.map(move |answer| jsonl::chunk(answer.index, &answer.outcome, &answer.path, transformer));
         Body::Stream(stream::once(async { head }).chain(lines).boxed())
     }
