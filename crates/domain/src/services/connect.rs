@@ -141,7 +141,7 @@ impl Parts {
                     }
                 },
                 Some(upstream) => match upstream.status {
-                    SessionStatus::Stopped => Ok(self.ports.gateway.start(&at).await?),
+                    SessionStatus::Stopped => self.ports.gateway.start(&at).await.map_err(Error::from),
                     SessionStatus::Failed => self.revive(&session, upstream.me.is_some(), fence).await,
                     _ => Ok(()),
                 },
@@ -261,6 +261,18 @@ mod tests {
         let mut answers = [None, Some(upstream(SessionStatus::Starting))].into_iter();
         gateway.expect_session().returning(move |_| Ok(answers.next().flatten()));
         gateway.expect_create().times(1).returning(|_, _| Ok(Created::Existed));
+        let mut sessions = connecting();
+        moves(&mut sessions, Lifecycle::Connected);
+        connect(sessions, gateway).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_deleted_under_our_hands_is_created_again() {
+        let mut gateway = MockWhatsAppGateway::new();
+        let mut answers = [Some(upstream(SessionStatus::Stopped)), None].into_iter();
+        gateway.expect_session().returning(move |_| Ok(answers.next().flatten()));
+        gateway.expect_start().times(1).returning(|_| Err(GatewayError::NoSession));
+        gateway.expect_create().times(1).returning(|_, _| Ok(Created::New));
         let mut sessions = connecting();
         moves(&mut sessions, Lifecycle::Connected);
         connect(sessions, gateway).await.unwrap();
