@@ -24,6 +24,19 @@ on_every_database! {
     a_client_that_hangs_up_interrupts_nothing,
 }
 
+/// Pairs ana, and others whose sessions go on working, and logs ana out on her phone; returns her session's name.
+async fn logged_out_on_the_phone(app: &TestApp) -> String {
+    let name = app.connect("ana").await;
+    if app.row("ana").await.paired_at.is_none() {
+        app.pair("ana", "34600111222").await;
+    }
+    app.pair("ben", "491701234567").await;
+    app.pair("eva", "33612345678").await;
+    assert!(app.waha.unlink(&name));
+    app.until("ana", &name, "FAILED").await;
+    name
+}
+
 async fn two_hundred_connects_of_one_user_are_one_row_one_session_one_answer(stores: Stores) {
     let app = TestApp::new(stores).await;
     let connects = (0..200).map(|_| app.mutate("ana", "user.initiateWhatsAppSession", Value::Null));
@@ -68,11 +81,7 @@ async fn a_stopped_session_is_started(stores: Stores) {
 
 async fn a_session_logged_out_on_the_phone_gets_a_new_code_at_the_second_connect(stores: Stores) {
     let app = TestApp::new(stores).await;
-    let name = app.pair("ana", "34600111222").await;
-    app.pair("ben", "491701234567").await;
-    app.pair("eva", "33612345678").await;
-    assert!(app.waha.unlink(&name));
-    app.until("ana", &name, "FAILED").await;
+    let name = logged_out_on_the_phone(&app).await;
 
     app.connect("ana").await;
     app.until("ana", &name, "FAILED").await;
@@ -118,12 +127,9 @@ async fn a_stranger_code_that_nobody_scanned_says_nothing_of_the_worker(stores: 
 async fn a_session_logged_out_by_a_connect_shows_nothing_of_the_old_account(stores: Stores) {
     let app = TestApp::new(stores).await;
     let name = app.pair("ana", "34600111222").await;
-    app.pair("ben", "491701234567").await;
-    app.pair("eva", "33612345678").await;
     let of_session = json!({ "sessionName": name });
     let old = app.query("ana", "user.getWhatsAppGroups", of_session.clone()).await.data().clone();
-    assert!(app.waha.unlink(&name));
-    app.until("ana", &name, "FAILED").await;
+    assert_eq!(logged_out_on_the_phone(&app).await, name);
     app.connect("ana").await;
     app.until("ana", &name, "FAILED").await;
     app.connect("ana").await;
@@ -148,11 +154,7 @@ async fn a_session_logged_out_by_a_connect_shows_nothing_of_the_old_account(stor
 
 async fn a_status_that_comes_late_does_not_undo_what_a_connect_remembers(stores: Stores) {
     let app = TestApp::new(stores).await;
-    let name = app.pair("ana", "34600111222").await;
-    app.pair("ben", "491701234567").await;
-    app.pair("eva", "33612345678").await;
-    assert!(app.waha.unlink(&name));
-    app.until("ana", &name, "FAILED").await;
+    let name = logged_out_on_the_phone(&app).await;
 
     // A front-end's poll is under way while the user connects, and is answered after it.
     let slow = Fault::on(&name, FaultAction::SlowBytes { gap: std::time::Duration::from_millis(1) });
