@@ -146,6 +146,7 @@ fn without_waha_and_database_the_server_runs_says_so_and_stays_red() {
     assert_eq!(status, 503, "{body}");
     assert!(body.contains(r#""database":"unavailable""#) && body.contains(r#""answering":0"#), "{body}");
     assert_eq!(server.get("/healthz").0, 200);
+    assert_eq!((server.get("/demo/sign-in").0, server.get("/").0), (404, 404), "what the demo has");
     let log = server.stop();
     assert!(log.contains("waiting for the database") && log.contains("WAHA does not answer yet"), "{log}");
     assert!(!log.contains("hunter2") && !log.contains(SECRET) && !log.contains("00123"), "{log}");
