@@ -122,7 +122,7 @@ impl Default for WahaDeadlines {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: "pretty".to_owned() }
+        Self { filter: super::telemetry::FILTER.to_owned(), format: "pretty".to_owned() }
     }
 }
 

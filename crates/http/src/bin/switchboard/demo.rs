@@ -29,7 +29,7 @@ const TOKEN_TTL: Duration = Duration::from_hours(24);
 
 /// Runs the demo. It looks at no configuration.
 pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
-    telemetry::init(EnvFilter::new("info"), LogFormat::Pretty);
+    telemetry::init(EnvFilter::new(telemetry::FILTER), LogFormat::Pretty);
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let store = SqliteStore::at(&folder.path().join("demo.sqlite"), SqliteOptions::default())?;
     store.migrate().await.context("the demo's database")?;

@@ -116,6 +116,7 @@ fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST"])
         .allowed_headers(["authorization", "content-type", "trpc-accept"])
+        .expose_headers(["retry-after"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -5,6 +5,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::config::LogFormat;
 
+/// What is logged unless said otherwise. What actix says of its own start is nobody's news.
+pub(crate) const FILTER: &str = "info,actix_server=warn";
+
 /// Writes logs to the standard error stream.
 pub(crate) fn init(filter: EnvFilter, format: LogFormat) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
