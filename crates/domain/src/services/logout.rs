@@ -7,7 +7,7 @@ use super::access;
 use super::lease::SessionLeases;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, Fence, SessionRepository, WhatsAppGateway};
-use crate::{Error, Lifecycle, Session, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
+use crate::{Error, Lifecycle, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
 
 /// Logs a user's session out of WhatsApp and deletes it in WAHA.
 pub struct Logout {
@@ -84,7 +84,7 @@ impl LogoutFinisher {
         }
         let at = session.address();
         if let Some(upstream) = self.gateway.session(&at).await? {
-            if upstream.status == SessionStatus::Stopped && (is_paired(&session) || upstream.me.is_some()) {
+            if upstream.status == SessionStatus::Stopped && (session.paired_at.is_some() || upstream.me.is_some()) {
                 tokio::select! {
                     () = self.bring_up(&at) => {}
                     () = self.clock.sleep(Self::PATIENCE) => {}
@@ -112,10 +112,6 @@ impl LogoutFinisher {
             self.clock.sleep(Self::INTERVAL).await;
         }
     }
-}
-
-fn is_paired(session: &Session) -> bool {
-    session.paired_at.is_some()
 }
 
 #[cfg(test)]
