@@ -156,7 +156,16 @@ async fn a_session_logged_out_by_a_connect_shows_nothing_of_the_old_account(stor
 
 async fn a_status_that_comes_late_does_not_undo_what_a_connect_remembers(stores: Stores) {
     let app = TestApp::new(stores).await;
-    let name = logged_out_on_the_phone(&app).await;
+    let name = app.pair("ana", "34600111222").await;
+    app.pair("ben", "491701234567").await;
+    app.pair("eva", "33612345678").await;
+    assert!(app.waha.unlink(&name));
+    // The row does not know yet: the poll below has something to write.
+    let started = Instant::now();
+    while app.waha.session(&name).is_none_or(|session| session.status != "FAILED") {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        tokio::task::yield_now().await;
+    }
 
     // A front-end's poll is under way while the user connects, and is answered after it.
     let slow = Fault::on(&name, FaultAction::SlowBytes { gap: Duration::from_millis(1) });
