@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each package may depend on of ours: normally, and in its tests.
-const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
     ("switchboard-domain", &[], &["switchboard-domain"]),
     ("switchboard-waha-adapter", &["switchboard-domain"], &["switchboard-waha-fake"]),
     ("switchboard-pg-adapter", &["switchboard-domain"], &[]),
@@ -37,20 +37,28 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
         ],
         &[],
     ),
+    (
+        "switchboard-bench",
+        &["switchboard-domain", "switchboard-pg-adapter", "switchboard-sqlite-adapter", "switchboard-tests"],
+        &[],
+    ),
     ("xtask", &[], &[]),
 ];
 
 /// What of others the domain may depend on: nothing that does I/O.
-const DOMAIN_MAY_USE: [&str; 13] = [
+const DOMAIN_MAY_USE: [&str; 16] = [
     "async-trait",
     "caseless",
     "chrono",
     "cuid2",
     "futures-util",
+    "lz4_flex",
+    "memchr",
     "mockall",
     "moka",
     "rand",
     "serde",
+    "sha2",
     "thiserror",
     "tokio",
     "tracing",

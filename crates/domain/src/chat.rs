@@ -29,18 +29,35 @@ pub enum ChatKind {
     Other,
 }
 
+impl ChatKind {
+    /// The part of an id that this kind does not tell, and the kind.
+    pub(crate) fn split(id: &str) -> (&str, Self) {
+        match id.rsplit_once('@') {
+            Some((user, "c.us")) => (user, Self::Person),
+            Some((user, "lid")) => (user, Self::HiddenPerson),
+            Some((user, "g.us")) => (user, Self::Group),
+            _ => (id, Self::Other),
+        }
+    }
+
+    /// What an id of this kind ends with.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Person => "@c.us",
+            Self::HiddenPerson => "@lid",
+            Self::Group => "@g.us",
+            Self::Other => "",
+        }
+    }
+}
+
 impl ChatId {
     /// Longer ids do not exist; the bound keeps hostile ones out of memory and indexes.
-    const MAX_BYTES: usize = 128;
+    pub(crate) const MAX_BYTES: usize = 128;
 
     /// What the id names.
     pub fn kind(&self) -> ChatKind {
-        match self.0.rsplit_once('@') {
-            Some((_, "c.us")) => ChatKind::Person,
-            Some((_, "lid")) => ChatKind::HiddenPerson,
-            Some((_, "g.us")) => ChatKind::Group,
-            _ => ChatKind::Other,
-        }
+        ChatKind::split(&self.0).1
     }
 
     /// The digits of the phone number of a [`ChatKind::Person`]; `None` for all others.

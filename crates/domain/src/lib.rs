@@ -68,8 +68,10 @@
 mod campaign;
 mod chat;
 mod contact;
+mod directory;
 mod error;
 mod flight;
+mod fold;
 mod group;
 mod page;
 mod parse;
@@ -88,13 +90,17 @@ pub mod services;
 pub use campaign::{Campaign, CampaignId, CampaignStatus};
 pub use chat::{ChatId, ChatKind, GroupId};
 pub use contact::{Contact, LidTwin, ListedContact};
+pub use directory::{
+    Damaged, Entries, Entry, GroupChange, GroupEvent, IdText, ListKind, ListVersion, Matches, Picked, Snapshot, View,
+};
 pub use error::{Error, Precondition};
+pub use fold::fold;
 pub use group::{Group, GroupCampaigns, LinkedGroup, LinkedGroupId, UNKNOWN_NAME};
-pub use page::{Limit, Page};
+pub use page::Limit;
 pub use parse::ParseError;
 pub use phone::PhoneNumber;
 pub use qr::{PairingCode, QrCode};
-pub use search::{SearchTerm, fold};
+pub use search::SearchTerm;
 pub use session::{
     Epoch, Lifecycle, Observation, Revision, Session, SessionAddress, SessionId, SessionName, SessionOverview,
 };
