@@ -1,5 +1,7 @@
 //! All storage ports in memory: the shortest thing that keeps their promises.
 
+mod directory;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,11 +9,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
 use switchboard_domain::ports::{
     CampaignRepository, Database, DeploymentRepository, Fence, GroupRepository, Lease, LeaseHolder, LeaseRepository,
-    SessionRepository, StorageError, Unlinked,
+    SessionRepository, StorageError, StoredSnapshot, Unlinked,
 };
 use switchboard_domain::{
     Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup, LinkedGroupId,
-    Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
+    ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
 };
 
 /// Every storage port, in memory. Clones share their rows.
@@ -24,6 +26,8 @@ struct Tables {
     groups: BTreeMap<LinkedGroupId, Kept<LinkedGroup>>,
     campaigns: BTreeMap<CampaignId, Kept<Campaign>>,
     deployment: Option<DeploymentId>,
+    snapshots: BTreeMap<(SessionId, ListKind), StoredSnapshot>,
+    tasks: BTreeMap<String, (LeaseHolder, DateTime<Utc>)>,
 }
 
 #[derive(Debug)]
@@ -145,6 +149,20 @@ impl SessionRepository for Memory {
         Ok(self.tables().of_owner(owner).filter(|session| session.name == *name).cloned())
     }
 
+    async fn find_all(&self, wanted: &[(UserId, SessionName)]) -> Result<Vec<Session>, StorageError> {
+        let tables = self.tables();
+        let sessions = tables.sessions.values().map(|row| &row.session);
+        let is_wanted =
+            |session: &&Session| wanted.iter().any(|(owner, name)| *owner == session.owner && *name == session.name);
+        Ok(sessions.filter(is_wanted).cloned().collect())
+    }
+
+    async fn named(&self, name: &SessionName) -> Result<Option<Session>, StorageError> {
+        let tables = self.tables();
+        let mut sessions = tables.sessions.values().map(|row| &row.session);
+        Ok(sessions.find(|session| session.name == *name).cloned())
+    }
+
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError> {
         let tables = self.tables();
         let Some(session) = tables.of_owner(owner).cloned() else { return Ok(None) };
@@ -179,6 +197,7 @@ impl SessionRepository for Memory {
         let Some(session) = session else { return Ok(false) };
         session.lifecycle = Lifecycle::Disconnected;
         forget(session, now);
+        tables.snapshots.retain(|(session, _), _| session != id);
         Ok(true)
     }
 
@@ -186,6 +205,7 @@ impl SessionRepository for Memory {
         let mut tables = self.tables();
         let Some(session) = tables.under(id, fence) else { return Ok(false) };
         forget(session, now);
+        tables.snapshots.retain(|(session, _), _| session != id);
         Ok(true)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use switchboard_domain::ports::{
     CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, SessionRepository,
+    SnapshotStore, TaskLeases,
 };
 use switchboard_pg_adapter::{PgOptions, PgStore};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
@@ -27,6 +28,10 @@ pub struct Stores {
     pub campaigns: Arc<dyn CampaignRepository>,
     /// The deployment's id.
     pub deployments: Arc<dyn DeploymentRepository>,
+    /// Directory snapshots.
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// Leases on tasks.
+    pub tasks: Arc<dyn TaskLeases>,
     /// The database itself.
     pub database: Arc<dyn Database>,
     kept: Kept,
@@ -94,6 +99,8 @@ impl Stores {
             + GroupRepository
             + CampaignRepository
             + DeploymentRepository
+            + SnapshotStore
+            + TaskLeases
             + Database
             + 'static,
     {
@@ -104,6 +111,8 @@ impl Stores {
             groups: store.clone(),
             campaigns: store.clone(),
             deployments: store.clone(),
+            snapshots: store.clone(),
+            tasks: store.clone(),
             database: store,
             kept,
         }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The list has changed since the version that the caller wants to page through.
     #[error("that version of the list is no longer kept")]
     VersionGone,
+    /// The lists were fetched anew a moment ago: they may be again after this time.
+    #[error("the lists were refreshed a moment ago")]
+    TooSoon(Duration),
     /// Half or more of the worker's sessions are FAILED: the fault is not this user's, so nothing was logged out.
     #[error("most sessions of this WAHA worker are failing")]
     WorkerFailing,
@@ -61,6 +64,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Precondition(Precondition::Starting) => Some(Duration::from_secs(2)),
+            Self::TooSoon(after) => Some(*after),
             Self::WorkerFailing => Some(Duration::from_mins(1)),
             Self::Busy | Self::Storage(StorageError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Gateway(error) => error.retry_after(),

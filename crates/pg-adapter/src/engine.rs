@@ -1,5 +1,7 @@
 //! What the shared `store` folder needs to know about PostgreSQL.
 
+use diesel::dsl::ForShare;
+use diesel::prelude::*;
 use diesel::result::DatabaseErrorInformation;
 
 pub(crate) use diesel::pg::Pg as Backend;
@@ -7,6 +9,14 @@ pub(crate) use diesel::sql_types::Timestamptz as Instant;
 pub(crate) use diesel_async::AsyncPgConnection as Conn;
 
 pub(crate) use crate::pg_store::PgStore as Store;
+use crate::store::schema::sessions;
+
+/// Sessions to make other rows from: those that are read stay as they are until the statement is committed. One that is
+/// being changed is waited for, and read as it is then.
+pub(crate) fn held_sessions() -> ForShare<sessions::table> {
+    // A reference alone would not do: it holds only the row's key.
+    sessions::table.for_share()
+}
 
 /// Whether an error without a kind of its own means that the server is going away, rather than that the query is wrong.
 pub(crate) fn is_unavailable(error: &dyn DatabaseErrorInformation) -> bool {

@@ -49,7 +49,11 @@ impl PgOptions {
         let mut config = parsed(url)?;
         // The server's limit ends what we no longer wait for, so it is the longer one.
         let server_limit = self.statement_timeout + Duration::from_secs(1);
-        self.prepare(&mut config, &format!("-c statement_timeout={}", server_limit.as_millis()));
+        let server_limit = server_limit.as_millis();
+        // A process that is frozen in the middle of a transaction must not keep a row from all the others.
+        let limits =
+            format!("-c statement_timeout={server_limit} -c idle_in_transaction_session_timeout={server_limit}");
+        self.prepare(&mut config, &limits);
         Ok(config)
     }
 
@@ -62,7 +66,10 @@ impl PgOptions {
 
     fn prepare(&self, config: &mut Config, limits: &str) {
         let own = config.get_options().unwrap_or_default();
-        let options = format!("{own} -c search_path={SCHEMA} {limits}");
+        // A statement has to see what was committed while an earlier one of its transaction waited, whatever the
+        // database's own default is.
+        let isolation = r"-c default_transaction_isolation=read\ committed";
+        let options = format!("{own} -c search_path={SCHEMA} {isolation} {limits}");
         config.options(options.trim_start());
         if config.get_application_name().is_none() {
             config.application_name("switchboard");
@@ -109,6 +116,7 @@ mod tests {
     fn options_of_the_url_stay() {
         let config = PgOptions::default().config("postgres://a@h/db?options=-c%20geqo%3Doff").unwrap();
         let options = config.get_options().unwrap();
-        assert!(options.starts_with("-c geqo=off -c search_path=switchboard -c statement_timeout=6000"), "{options}");
+        assert!(options.starts_with("-c geqo=off -c search_path=switchboard "), "{options}");
+        assert!(options.contains(" -c statement_timeout=6000 "), "{options}");
     }
 }

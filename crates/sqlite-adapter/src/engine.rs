@@ -7,9 +7,17 @@ pub(crate) use diesel::sql_types::TimestamptzSqlite as Instant;
 pub(crate) use diesel::sqlite::Sqlite as Backend;
 
 pub(crate) use crate::sqlite_store::SqliteStore as Store;
+use crate::store::schema::sessions;
+use crate::threads::Threads;
 
 /// A connection: its calls run on threads of their own.
-pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
+pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection, Threads>;
+
+/// Sessions to make other rows from: those that are read stay as they are until the statement is committed.
+pub(crate) fn held_sessions() -> sessions::table {
+    // There is one writer at a time, and it is the one that asks.
+    sessions::table
+}
 
 /// Whether an error without a kind of its own means that another process held the file for too long.
 pub(crate) fn is_unavailable(error: &dyn DatabaseErrorInformation) -> bool {

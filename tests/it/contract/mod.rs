@@ -36,5 +36,8 @@ mod lease_repository;
 mod overview;
 mod postgres_only;
 mod schema;
+mod session_lookup;
 mod session_repository;
+mod snapshot_store;
 mod sqlite_only;
+mod task_leases;

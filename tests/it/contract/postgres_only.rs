@@ -1,15 +1,20 @@
 //! What only a server can do wrong: going away, being slow, being migrated twice at once.
 
-use std::time::Duration;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use secrecy::SecretString;
 use support::postgres;
-use switchboard_domain::ports::{Database, SessionRepository, StorageError};
+use switchboard_domain::ports::{
+    Database, Fence, Generation, LeaseHolder, LeaseRepository, SessionRepository, SnapshotHead, SnapshotStore,
+    StorageError,
+};
+use switchboard_domain::{ListKind, ListVersion};
 use switchboard_pg_adapter::{PgOptions, PgStore};
 use tokio_postgres::{Client, NoTls};
 
-use super::fixtures::{all_at_once_of, at, session};
+use super::fixtures::{all_at_once_of, at, paired_session, session};
 
 fn store(url: &str, options: PgOptions) -> PgStore {
     PgStore::new(&SecretString::from(url.to_owned()), options).unwrap()
@@ -165,4 +170,115 @@ async fn connections_outlive_the_runtime_that_first_needed_them() {
     assert!(
         store.transition(&session(1).id, &[session(1).lifecycle], session(1).lifecycle, None, at(1)).await.unwrap()
     );
+}
+
+/// The first snapshot of user 1's paired session.
+async fn save_first(store: &PgStore) -> bool {
+    let head = SnapshotHead {
+        epoch: paired_session(1).epoch,
+        generation: Generation(1),
+        version: ListVersion(1),
+        synced_at: at(0),
+        settled: true,
+    };
+    store.save(&session(1).id, ListKind::Groups, None, &head, Some(b"content")).await.unwrap()
+}
+
+/// The fence of the lease on user 1's session, which we take.
+async fn held(store: &PgStore) -> Fence {
+    let holder = LeaseHolder("us".to_owned());
+    store.acquire(&session(1).id, &holder, at(0), at(10)).await.unwrap().expect("it is free").fence
+}
+
+/// Returns once somebody waits for a lock.
+async fn until_somebody_waits(client: &Client) {
+    let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let started = Instant::now();
+    while client.query(waiting, &[]).await.unwrap().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(10), "nobody waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_snapshot_waits_for_a_logout_and_is_refused() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let store = store(&url, PgOptions::default());
+    store.ensure(&paired_session(1)).await.unwrap();
+    let (logout, watcher) = (client(&url).await, client(&url).await);
+    logout.batch_execute("BEGIN; UPDATE switchboard.sessions SET epoch = epoch + 1").await.unwrap();
+
+    let saving = tokio::spawn({
+        let store = store.clone();
+        async move { save_first(&store).await }
+    });
+    until_somebody_waits(&watcher).await;
+    logout.batch_execute("COMMIT").await.unwrap();
+
+    assert!(!saving.await.unwrap());
+    assert_eq!(store.head(&session(1).id, ListKind::Groups).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_logout_deletes_what_was_stored_while_it_waited_whatever_the_databases_isolation() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let (saver, watcher) = (client(&url).await, client(&url).await);
+    let name = url.rsplit('/').next().unwrap();
+    let strict = format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'");
+    watcher.batch_execute(&strict).await.unwrap();
+    let store = store(&url, PgOptions::default());
+    store.ensure(&paired_session(1)).await.unwrap();
+    let fence = held(&store).await;
+    let insert = "BEGIN; SELECT FROM switchboard.sessions FOR SHARE; INSERT INTO switchboard.directory_snapshots \
+                  SELECT id, 'groups', epoch, 1, repeat('0', 32), now(), true, '' FROM switchboard.sessions";
+    saver.batch_execute(insert).await.unwrap();
+
+    let forgetting = tokio::spawn({
+        let store = store.clone();
+        async move { store.forget_pairing(&session(1).id, fence, at(1)).await }
+    });
+    until_somebody_waits(&watcher).await;
+    saver.batch_execute("COMMIT").await.unwrap();
+
+    assert!(forgetting.await.unwrap().unwrap());
+    assert_eq!(store.head(&session(1).id, ListKind::Groups).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_come_to_an_end_changes_nothing_and_spoils_nothing() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let options = PgOptions { max_connections: 1, statement_timeout: Duration::from_secs(1), ..PgOptions::default() };
+    let store = store(&url, options);
+    store.ensure(&paired_session(1)).await.unwrap();
+    assert!(save_first(&store).await);
+    let fence = held(&store).await;
+    let before = store.get(&session(1).id).await.unwrap();
+    let (blocker, watcher) = (client(&url).await, client(&url).await);
+    blocker.batch_execute("BEGIN; LOCK TABLE switchboard.directory_snapshots").await.unwrap();
+
+    // The first half is done and the second one waits: for longer than its caller, and for longer than it may.
+    let id = &session(1).id;
+    let waiting = pin!(until_somebody_waits(&watcher));
+    let gone = select(store.forget_pairing(id, fence, at(1)), waiting).await;
+    assert!(matches!(gone, Either::Right(_)));
+    drop(gone);
+    assert_unavailable(store.forget_pairing(id, fence, at(1)).await);
+
+    assert_eq!(store.get(id).await.unwrap(), before);
+    blocker.batch_execute("COMMIT").await.unwrap();
+    assert!(store.head(id, ListKind::Groups).await.unwrap().is_some());
+    assert!(store.forget_pairing(id, fence, at(1)).await.unwrap());
+    assert_eq!(store.head(id, ListKind::Groups).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_compressed_content_is_not_compressed_again() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let storage = "SELECT attstorage::text FROM pg_attribute \
+                   WHERE attrelid = 'switchboard.directory_snapshots'::regclass AND attname = 'data'";
+    let row = client(&cluster.database().await).await.query_one(storage, &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "e", "external, uncompressed");
 }

@@ -36,7 +36,8 @@ const SQLITE: [&str; 4] = [
 
 const POSTGRES: [&str; 3] = [
     "SELECT table_name::text, 'column ' || column_name || ' ' || \
-     CASE data_type WHEN 'bigint' THEN 'integer' WHEN 'timestamp with time zone' THEN 'text' ELSE data_type END || \
+     CASE data_type WHEN 'bigint' THEN 'integer' WHEN 'boolean' THEN 'integer' WHEN 'bytea' THEN 'blob' \
+     WHEN 'timestamp with time zone' THEN 'text' ELSE data_type END || \
      CASE is_nullable WHEN 'NO' THEN ' not null' ELSE '' END || coalesce(' default ' || column_default, '') \
      FROM information_schema.columns WHERE table_schema = 'switchboard'",
     "SELECT c.relname::text, \
@@ -87,7 +88,12 @@ async fn of_postgres(url: &str) -> Schema {
 #[tokio::test]
 async fn both_databases_have_the_same_schema() {
     let sqlite = of_sqlite().await;
-    assert_eq!(sqlite.keys().collect::<Vec<_>>(), ["campaigns", "deployment", "linked_groups", "sessions"]);
+    let tables = ["campaigns", "deployment", "directory_snapshots", "linked_groups", "sessions", "task_leases"];
+    assert_eq!(sqlite.keys().collect::<Vec<_>>(), tables);
+    for expected in ["primary key session_id,kind", "reference session_id to sessions.id", "column data blob not null"]
+    {
+        assert!(sqlite["directory_snapshots"].contains(expected), "{expected} of {sqlite:#?}");
+    }
     for expected in ["primary key id", "unique owner", "unique name", "column phone text", "column id text not null"] {
         assert!(sqlite["sessions"].contains(expected), "{expected} of {sqlite:#?}");
     }
@@ -102,9 +108,9 @@ async fn every_text_in_postgresql_is_compared_byte_by_byte_and_every_time_has_a_
     tokio::spawn(connection);
     let odd = "SELECT table_name::text || '.' || column_name FROM information_schema.columns \
                WHERE table_schema = 'switchboard' AND table_name <> '__diesel_schema_migrations' \
-               AND (data_type NOT IN ('text', 'bigint', 'timestamp with time zone') \
+               AND (data_type NOT IN ('text', 'bigint', 'boolean', 'bytea', 'timestamp with time zone') \
                     OR data_type = 'text' AND collation_name IS DISTINCT FROM 'C' \
-                    OR (column_name LIKE '%\\_at' OR column_name IN ('start_date', 'lease_until')) \
+                    OR (column_name LIKE '%\\_at' OR column_name IN ('start_date', 'lease_until', 'until')) \
                        AND data_type <> 'timestamp with time zone')";
     let odd: Vec<String> = client.query(odd, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(odd, Vec::<String>::new());

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use switchboard_domain::ports::{Database, SessionRepository, StorageError};
+use switchboard_domain::ListKind;
+use switchboard_domain::ports::{Database, SessionRepository, SnapshotStore, StorageError};
 use switchboard_sqlite_adapter::{LockError, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
@@ -76,4 +77,22 @@ async fn a_file_that_another_process_writes_for_too_long_is_unavailable_and_read
 
     other.batch_execute("ROLLBACK").unwrap();
     assert_eq!(store.ensure(&session(2)).await.unwrap(), session(2));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_read_is_a_failure() {
+    let (_folder, file) = file();
+    let store = store(&file);
+    store.migrate().await.unwrap();
+    store.ensure(&session(1)).await.unwrap();
+    let mut other = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let insert = "INSERT INTO directory_snapshots \
+                  SELECT id, 'groups', epoch, 1, 'no version', created_at, 1, x'00' FROM sessions";
+    other.batch_execute(insert).unwrap_err();
+    other.batch_execute(&format!("PRAGMA ignore_check_constraints = ON; {insert}")).unwrap();
+
+    let error = store.head(&session(1).id, ListKind::Groups).await.unwrap_err();
+    assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
+    let error = store.load(&session(1).id, ListKind::Groups).await.unwrap_err();
+    assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
 }

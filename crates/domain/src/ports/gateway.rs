@@ -116,6 +116,13 @@ pub trait WhatsAppGateway: Send + Sync {
     async fn request_pairing_code(&self, at: &SessionAddress, phone: &PhoneNumber)
     -> Result<PairingCode, GatewayError>;
 
+    /// Makes the engine ask WhatsApp for the groups anew, where it keeps a list of its own. Never repeated by the adapter:
+    /// WhatsApp limits how often it may be asked.
+    ///
+    /// # Errors
+    /// As [`WhatsAppGateway::groups`]; [`GatewayError::RateLimited`].
+    async fn refresh_groups(&self, at: &SessionAddress) -> Result<(), GatewayError>;
+
     /// All groups, in no particular order.
     ///
     /// # Errors

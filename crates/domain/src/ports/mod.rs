@@ -1,15 +1,19 @@
 //! What the use cases need from outside. Adapters implement these; `mock` feature: mockall mocks of all of them.
 
 mod gateway;
+mod snapshots;
 mod storage;
 mod system;
+mod webhook;
 
 pub use gateway::{Created, GatewayError, WhatsAppGateway};
+pub use snapshots::{Claim, Generation, SnapshotHead, SnapshotStore, StoredSnapshot, TaskLeases};
 pub use storage::{
     CampaignRepository, Database, DeploymentRepository, Fence, GroupRepository, Lease, LeaseHolder, LeaseRepository,
     SessionRepository, StorageError, Unlinked,
 };
 pub use system::{Clock, Random};
+pub use webhook::{UpstreamEvent, WebhookReader, WebhookRefused};
 
 use std::sync::Arc;
 
@@ -24,6 +28,10 @@ pub struct Ports {
     pub groups: Arc<dyn GroupRepository>,
     /// Where this deployment's id is kept.
     pub deployments: Arc<dyn DeploymentRepository>,
+    /// Where directory snapshots are kept.
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// Which replica may make new ones.
+    pub tasks: Arc<dyn TaskLeases>,
     /// WhatsApp.
     pub gateway: Arc<dyn WhatsAppGateway>,
     /// Time.
@@ -35,9 +43,11 @@ pub struct Ports {
 #[cfg(feature = "mock")]
 pub use self::{
     gateway::MockWhatsAppGateway,
+    snapshots::{MockSnapshotStore, MockTaskLeases},
     storage::{
         MockCampaignRepository, MockDatabase, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository,
         MockSessionRepository,
     },
     system::{MockClock, MockRandom},
+    webhook::MockWebhookReader,
 };

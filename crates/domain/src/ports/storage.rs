@@ -83,6 +83,13 @@ pub trait SessionRepository: Send + Sync {
     /// The owner's session, if it has that name. Somebody else's is as absent as one that does not exist.
     async fn find(&self, owner: &UserId, name: &SessionName) -> Result<Option<Session>, StorageError>;
 
+    /// Those of `wanted` (owner, name) that there are, in no particular order: [`SessionRepository::find`] for many callers
+    /// at once.
+    async fn find_all(&self, wanted: &[(UserId, SessionName)]) -> Result<Vec<Session>, StorageError>;
+
+    /// The session of that name, whoever owns it: for what WAHA reports, never for what a user asks.
+    async fn named(&self, name: &SessionName) -> Result<Option<Session>, StorageError>;
+
     /// The owner's session with the groups linked under its present account and their active campaigns, in one round
     /// trip. Groups by link date then id, campaigns by start date then id.
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError>;

@@ -25,7 +25,7 @@ impl Checkout {
         Ok(Self { conn: Some(conn), limit })
     }
 
-    /// Runs one statement.
+    /// Runs one statement, or one transaction from its beginning to its end, within the time of one statement.
     pub(crate) async fn run<T>(
         &mut self,
         statement: impl AsyncFnOnce(&mut Conn) -> QueryResult<T>,

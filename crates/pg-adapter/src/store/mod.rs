@@ -3,8 +3,8 @@
 //! Compiled once in each adapter, against `crate::engine`, so that each query is checked against the connection that
 //! runs it. What only one database does is outside this folder.
 //!
-//! Every write is one statement: a caller may be dropped at any `await`, and a transaction left open would stay on a
-//! pooled connection.
+//! A caller may be dropped at any `await`, and a transaction left open must not go back to the pool. So a write is one
+//! statement, wherever it can be, and a transaction is begun and ended within one [`Checkout::run`].
 
 mod campaigns;
 mod checkout;
@@ -15,7 +15,9 @@ mod groups;
 mod leases;
 mod overview;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 mod sessions;
+mod snapshots;
+mod task_leases;
 
 pub(crate) use checkout::Checkout;

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
-use switchboard_domain::ports::StorageError;
+use switchboard_domain::ports::{Generation, SnapshotHead, StorageError};
 use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
 
-use super::schema::{campaigns, linked_groups, sessions};
+use super::schema::{campaigns, directory_snapshots, linked_groups, sessions};
 use crate::engine::Backend;
 
 /// A time as both databases keep it: in whole microseconds.
@@ -52,6 +52,17 @@ pub(super) struct CampaignRow {
     linked_group_id: String,
     status: String,
     start_date: DateTime<Utc>,
+}
+
+/// A snapshot without its content, and without what it was asked for by.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = directory_snapshots, check_for_backend(Backend))]
+pub(super) struct SnapshotHeadRow {
+    epoch: i64,
+    generation: i64,
+    version: String,
+    synced_at: DateTime<Utc>,
+    settled: bool,
 }
 
 /// A row that holds what no version of this program writes.
@@ -181,5 +192,19 @@ impl TryFrom<CampaignRow> for Campaign {
             })
         };
         parsed().map_err(UnreadableRow::of("campaigns"))
+    }
+}
+
+impl TryFrom<SnapshotHeadRow> for SnapshotHead {
+    type Error = UnreadableRow;
+
+    fn try_from(row: SnapshotHeadRow) -> Result<Self, UnreadableRow> {
+        Ok(Self {
+            epoch: Epoch(row.epoch),
+            generation: Generation(row.generation),
+            version: row.version.parse().map_err(UnreadableRow::of("directory_snapshots"))?,
+            synced_at: row.synced_at,
+            settled: row.settled,
+        })
     }
 }

@@ -64,4 +64,38 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(sessions, linked_groups, campaigns, deployment);
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Text};
+    use crate::engine::Instant;
+
+    directory_snapshots (session_id, kind) {
+        session_id -> Text,
+        kind -> Text,
+        epoch -> BigInt,
+        generation -> BigInt,
+        version -> Text,
+        synced_at -> Instant,
+        settled -> Bool,
+        data -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::engine::Instant;
+
+    task_leases (task) {
+        task -> Text,
+        holder -> Text,
+        until -> Instant,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    sessions,
+    linked_groups,
+    campaigns,
+    deployment,
+    directory_snapshots,
+    task_leases
+);

@@ -1,10 +1,12 @@
 //! Sessions.
 
+use std::collections::{BTreeSet, HashSet};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use switchboard_domain::ports::{Fence, SessionRepository, StorageError};
 use switchboard_domain::{
     ChatId, Lifecycle, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
@@ -14,7 +16,11 @@ use super::Checkout;
 use super::leases::holds;
 use super::rows::{SessionRow, micros};
 use super::schema::sessions;
-use crate::engine::{Instant, Store};
+use super::snapshots;
+use crate::engine::{Conn, Instant, Store};
+
+/// How many names are looked up at once: SQLite takes 32 766 parameters.
+const NAMES: usize = 10_000;
 
 #[async_trait]
 impl SessionRepository for Store {
@@ -52,6 +58,33 @@ impl SessionRepository for Store {
         Ok(row.map(Session::try_from).transpose()?)
     }
 
+    async fn find_all(&self, wanted: &[(UserId, SessionName)]) -> Result<Vec<Session>, StorageError> {
+        let names: Vec<&str> =
+            wanted.iter().map(|(_, name)| name.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: HashSet<(&UserId, &SessionName)> = wanted.iter().map(|(owner, name)| (owner, name)).collect();
+        let mut conn = self.reader().await?;
+        let mut found = Vec::new();
+        for names in names.chunks(NAMES) {
+            let query = sessions::table.filter(sessions::name.eq_any(names)).select(SessionRow::as_select());
+            for row in conn.run(async |conn| query.load(conn).await).await? {
+                let session = Session::try_from(row)?;
+                if wanted.contains(&(&session.owner, &session.name)) {
+                    found.push(session);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn named(&self, name: &SessionName) -> Result<Option<Session>, StorageError> {
+        let query = sessions::table.filter(sessions::name.eq(name.as_str())).select(SessionRow::as_select());
+        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        Ok(row.map(Session::try_from).transpose()?)
+    }
+
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError> {
         super::overview::load(&mut self.reader().await?, owner).await
     }
@@ -77,24 +110,11 @@ impl SessionRepository for Store {
     }
 
     async fn finish_logout(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError> {
-        let update = diesel::update(sessions::table.find(id.as_str()))
-            .filter(sessions::lifecycle.eq(Lifecycle::LoggingOut.as_str()))
-            .filter(holds(fence))
-            .set((
-                sessions::lifecycle.eq(Lifecycle::Disconnected.as_str()),
-                Pairing::default(),
-                next_epoch(micros(now)),
-            ));
-        let done = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
-        Ok(done > 0)
+        self.end_pairing(id, fence, Some((Lifecycle::LoggingOut, Lifecycle::Disconnected)), now).await
     }
 
     async fn forget_pairing(&self, id: &SessionId, fence: Fence, now: DateTime<Utc>) -> Result<bool, StorageError> {
-        let update = diesel::update(sessions::table.find(id.as_str()))
-            .filter(holds(fence))
-            .set((Pairing::default(), next_epoch(micros(now))));
-        let done = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
-        Ok(done > 0)
+        self.end_pairing(id, fence, None, now).await
     }
 
     async fn record(
@@ -146,6 +166,38 @@ impl SessionRepository for Store {
             ));
         let written = self.writer().await?.run(async |conn| update.execute(conn).await).await?;
         Ok(written > 0)
+    }
+}
+
+impl Store {
+    /// Forgets a pairing and what is stored of it, if the lease holds and the lifecycle moves as it is told to.
+    async fn end_pairing(
+        &self,
+        id: &SessionId,
+        fence: Fence,
+        lifecycle: Option<(Lifecycle, Lifecycle)>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let mut update = diesel::update(sessions::table.find(id.as_str()))
+            .filter(holds(fence))
+            .set((
+                lifecycle.map(|(_, to)| sessions::lifecycle.eq(to.as_str())),
+                Pairing::default(),
+                next_epoch(micros(now)),
+            ))
+            .into_boxed();
+        if let Some((from, _)) = lifecycle {
+            update = update.filter(sessions::lifecycle.eq(from.as_str()));
+        }
+        let both = async |conn: &mut Conn| {
+            let done = update.execute(conn).await? > 0;
+            if done {
+                // A statement of its own, after the other: it sees what was stored while that waited for the row.
+                snapshots::delete_all(conn, id).await?;
+            }
+            Ok(done)
+        };
+        self.writer().await?.run(async |conn| conn.transaction(both).await).await
     }
 }
 

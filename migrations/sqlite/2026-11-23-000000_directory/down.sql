@@ -1,0 +1,2 @@
+DROP TABLE task_leases;
+DROP TABLE directory_snapshots;
