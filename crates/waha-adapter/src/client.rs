@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Method, Request,
+    Method, Request, Response,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use switchboard_domain::WorkerName;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -18,14 +18,12 @@ use crate::body;
 use crate::config::{ClientConfig, WorkerConfig};
 use crate::failure::Failure;
 use crate::gateway::SetupError;
+use crate::loose::{Entries, Entry};
 use crate::refusal::Refusal;
 
 /// WAHA is a Node server, which closes a connection after 5 s of idleness; one that is about to be closed would lose
 /// the request it is used for.
 const IDLE: Duration = Duration::from_secs(4);
-
-/// Larger bodies are decoded off the runtime's own threads.
-const LONG_TO_DECODE: usize = 256 * 1024;
 
 /// How to call one WAHA.
 pub(crate) struct Client {
@@ -111,28 +109,44 @@ impl Client {
     }
 
     /// Makes the call, and reads its answer with `decode` if it is a success.
-    pub(crate) async fn fetch<T: Send + 'static>(
+    pub(crate) async fn fetch<T: Send>(
         &self,
         call: Call<'_>,
-        decode: impl FnOnce(&[u8]) -> Result<T, Failure> + Send + 'static,
+        decode: fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let limit = call.bounds.limit;
+        self.make(&call, |response| async move { decode(&body::read(response, limit).await?) }).await
+    }
+
+    /// Makes the call, and decodes the list that answers it while that arrives. `make` is applied to the whole of it, and
+    /// may take its time.
+    pub(crate) async fn fetch_list<E, T>(&self, call: Call<'_>, make: fn(Entries<E>) -> T) -> Result<T, Failure>
+    where
+        E: Entry<Wire: DeserializeOwned> + 'static,
+        T: Send + 'static,
+    {
+        let limit = call.bounds.limit;
+        self.make(&call, |response| body::read_json(response, limit, make)).await
+    }
+
+    /// Makes the call, repeated if it may be, and reads its answer if it is a success.
+    async fn make<T, F>(&self, call: &Call<'_>, read: impl Fn(Response) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         let began = Instant::now();
-        let result = match timeout_at(began + call.bounds.deadline, self.send(&call)).await {
-            Ok(Ok(body)) if body.len() < LONG_TO_DECODE => decode(&body),
-            Ok(Ok(body)) => tokio::task::spawn_blocking(move || decode(&body))
-                .await
-                .unwrap_or_else(|_| Err(Failure::broken("decoding it failed"))),
-            Ok(Err(failure)) => Err(failure),
-            Err(_elapsed) => Err(Failure::timeout()),
-        };
+        let made = timeout_at(began + call.bounds.deadline, self.repeat(call, read)).await;
+        let result = made.unwrap_or_else(|_elapsed| Err(Failure::timeout()));
         if let Err(failure) = &result {
             self.log(call.name, began.elapsed(), failure);
         }
         result
     }
 
-    /// Makes the call, repeated if it may be, and returns the body of a success.
-    async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
+    async fn repeat<T, F>(&self, call: &Call<'_>, read: impl Fn(Response) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         let request = self.request(call);
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
@@ -140,7 +154,7 @@ impl Client {
             .with_max_times(2)
             .with_jitter();
         let mut unsure = false;
-        let result = (|| self.attempt(&request, call.bounds.limit))
+        let result = (|| self.attempt(&request, &read))
             .retry(pauses)
             .when(|failure| call.is_repeatable() && failure.is_passing())
             .notify(|failure, _pause| unsure |= failure.outcome_is_unknown())
@@ -149,12 +163,15 @@ impl Client {
             .map_err(|failure| if unsure && !call.only_reads() { failure.after_an_unknown_outcome() } else { failure })
     }
 
-    async fn attempt(&self, request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
+    async fn attempt<T, F>(&self, request: &Request, read: impl Fn(Response) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         let request = request.try_clone().expect("the body is in memory");
         let response = self.http.execute(request).await.map_err(|error| Failure::from_request(&error))?;
         let status = response.status();
         if status.is_success() {
-            return body::read(response, limit).await;
+            return read(response).await;
         }
         // The status says enough if the body cannot be had.
         let body = body::read(response, self.refusal_limit).await.unwrap_or_default();

@@ -26,6 +26,8 @@ pub struct WebhookConfig {
     pub url: Url,
     /// The key of the HMAC by which the events are known to be the worker's.
     pub secret: SecretString,
+    /// The key before this one: sessions sign with it until their configuration is renewed.
+    pub previous_secret: Option<SecretString>,
 }
 
 /// How workers are called.
@@ -52,7 +54,7 @@ pub struct Deadlines {
     /// Create, start, restart, logout, delete, and the list of sessions. WAHA waits 5 s for a session's lock and gives
     /// up on itself 30 s later.
     pub lifecycle: Duration,
-    /// Groups, contacts, and all pages of hidden ids together. Engines wait up to 120 s for WhatsApp.
+    /// Groups, their refresh, contacts, and all pages of hidden ids together. Engines wait up to 120 s for WhatsApp.
     pub lists: Duration,
 }
 
@@ -118,6 +120,7 @@ mod tests {
             webhook: Some(WebhookConfig {
                 url: "https://us.example/hook?canary".parse().unwrap(),
                 secret: SecretString::from("canary"),
+                previous_secret: Some(SecretString::from("canary")),
             }),
         };
         let shown = format!("{worker:?}");

@@ -104,6 +104,10 @@ impl WhatsAppGateway for WahaGateway {
         self.worker(&at.worker)?.request_pairing_code(&at.name, phone).await
     }
 
+    async fn refresh_groups(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.refresh_groups(&at.name).await
+    }
+
     async fn groups(&self, at: &SessionAddress) -> Result<Vec<Group>, GatewayError> {
         self.worker(&at.worker)?.groups(&at.name).await
     }

@@ -1,5 +1,6 @@
-//! The port `WhatsAppGateway` on WAHA's REST API.
+//! The ports `WhatsAppGateway`, on WAHA's REST API, and `WebhookReader`, on its webhooks.
 
+mod arriving;
 mod body;
 mod client;
 mod config;
@@ -9,8 +10,10 @@ mod loose;
 mod normalise;
 mod qr;
 mod refusal;
+mod webhook;
 mod wire;
 mod worker;
 
 pub use config::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
 pub use gateway::{SetupError, WahaGateway};
+pub use webhook::WahaWebhooks;

@@ -26,6 +26,11 @@ pub(crate) trait Fits<'de>: Sized {
     fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         drain(object).map(|()| None)
     }
+
+    fn from_array<A: SeqAccess<'de>>(mut array: A) -> Result<Option<Self>, A::Error> {
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
 }
 
 /// A struct that is read from an object and nothing else.
@@ -46,6 +51,16 @@ impl Fits<'_> for bool {
 impl Fits<'_> for u64 {
     fn from_number(number: u64) -> Option<Self> {
         Some(number)
+    }
+}
+
+impl<'de, T: Fits<'de>> Fits<'de> for Vec<Loose<T>> {
+    fn from_array<A: SeqAccess<'de>>(mut array: A) -> Result<Option<Self>, A::Error> {
+        let mut elements = Self::new();
+        while let Some(element) = array.next_element()? {
+            elements.push(element);
+        }
+        Ok(Some(elements))
     }
 }
 
@@ -112,9 +127,8 @@ impl<'de, T: Fits<'de>> Visitor<'de> for LooseVisitor<T> {
         T::from_object(object)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Option<T>, A::Error> {
-        while array.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
+    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Option<T>, A::Error> {
+        T::from_array(array)
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn session(name: SessionName, wire: wire::Session) -> UpstreamSession
     UpstreamSession {
         name,
         status: SessionStatus::from(wire.status.as_deref().unwrap_or(UNSAID)),
-        me: wire.me.as_ref().and_then(me),
+        me: wire.me.as_ref().and_then(account),
         deployment: wire
             .config
             .0
@@ -27,7 +27,8 @@ pub(crate) fn session(name: SessionName, wire: wire::Session) -> UpstreamSession
     }
 }
 
-fn me(wire: &wire::Me) -> Option<Me> {
+/// The account, if it is known by its number.
+pub(crate) fn account(wire: &wire::Me) -> Option<Me> {
     let id = of_kind(&wire.id, ChatKind::Person).or_else(|| of_kind(&wire.jid, ChatKind::Person))?;
     Some(Me { id, lid: of_kind(&wire.lid, ChatKind::HiddenPerson) })
 }
@@ -63,15 +64,32 @@ impl Entry for Group {
     type Wire = wire::Group;
 
     fn read(key: Option<String>, wire: wire::Group) -> Option<Self> {
-        let ids = [wire.id.0.map(|id| id.0), wire.gows_id.0.map(|id| id.0), key];
-        let id = ids.into_iter().flatten().find_map(|id| id.parse().ok())?;
-        let inner = wire.metadata.0.and_then(|metadata| metadata.subject.0);
-        let names = [wire.subject.0, wire.name.0, inner, wire.gows_name.0];
-        let name = names.into_iter().flatten().find(|name| !name.trim().is_empty());
-        // U+0000 is no part of any name, and PostgreSQL would not store it.
-        let name = name.map(|name| name.replace('\0', ""));
+        let (id, name) = named_group(key, wire)?;
         Some(Self { id, name: name.unwrap_or_else(|| UNKNOWN_NAME.to_owned()) })
     }
+}
+
+/// A group's id, which may be the `key` it stands under, and its name, if it has one that is not blank.
+pub(crate) fn named_group(key: Option<String>, wire: wire::Group) -> Option<(GroupId, Option<String>)> {
+    let ids = [wire.id.0.map(|id| id.0), wire.gows_id.0.map(|id| id.0), key];
+    let id = ids.into_iter().flatten().find_map(|id| id.parse().ok())?;
+    let inner = wire.metadata.0.and_then(|metadata| metadata.subject.0);
+    let mut names = [wire.subject.0, wire.name.0, inner, wire.gows_name.0];
+    // U+0000 is no part of any name, and PostgreSQL would not store it.
+    names.iter_mut().flatten().for_each(|name| name.retain(|c| c != '\0'));
+    Some((id, names.into_iter().flatten().find(|name| !name.trim().is_empty())))
+}
+
+/// Whether an account is one of these people.
+pub(crate) fn is_among(me: &wire::Me, participants: &[Loose<wire::Participant>]) -> bool {
+    let mine: Vec<ChatId> = chats([&me.id, &me.lid, &me.jid]).collect();
+    let mut ids =
+        participants.iter().filter_map(|person| person.as_ref()).flat_map(|person| chats([&person.id, &person.pn]));
+    ids.any(|id| mine.contains(&id))
+}
+
+fn chats<const N: usize>(ids: [&Loose<Id>; N]) -> impl Iterator<Item = ChatId> {
+    ids.into_iter().filter_map(|id| id.as_ref()?.0.parse().ok())
 }
 
 impl Entry for ListedContact {
@@ -207,6 +225,12 @@ mod tests {
         assert_eq!(groups(json), pairs(&[("1@g.us", UNKNOWN_NAME)]));
         assert_eq!(groups("[]"), []);
         assert_eq!(groups("{}"), []);
+    }
+
+    #[test]
+    fn a_name_without_anything_to_see_is_none() {
+        let json = r#"[{"id":"1@g.us","subject":"\u0000 \u0000","name":"a\u0000"},{"id":"2@g.us","name":"\u0000"}]"#;
+        assert_eq!(groups(json), pairs(&[("1@g.us", "a"), ("2@g.us", UNKNOWN_NAME)]));
     }
 
     #[test]

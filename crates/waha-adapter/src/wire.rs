@@ -151,6 +151,38 @@ pub(crate) struct Twin {
     pub(crate) pn: Loose<Id>,
 }
 
+/// A webhook's body.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    #[serde(rename = "event")]
+    pub(crate) kind: Loose<String>,
+    pub(crate) session: Loose<String>,
+    pub(crate) timestamp: Loose<u64>,
+    pub(crate) me: Loose<Me>,
+    pub(crate) payload: Loose<GroupPayload>,
+}
+
+/// What `group.v2.…` tells.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct GroupPayload {
+    pub(crate) timestamp: Loose<u64>,
+    pub(crate) group: Loose<Group>,
+    /// What the participants did.
+    #[serde(rename = "type")]
+    pub(crate) kind: Loose<String>,
+    pub(crate) participants: Loose<Vec<Loose<Participant>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Participant {
+    pub(crate) id: Loose<Id>,
+    /// The id by phone number, if `id` is a hidden one.
+    pub(crate) pn: Loose<Id>,
+}
+
 /// An id: a text, or WEBJS's object, of which `_serialized` came and went in 2026.
 pub(crate) struct Id(pub(crate) String);
 
@@ -167,7 +199,10 @@ impl Object for Session {}
 impl Object for Me {}
 impl Object for Config {}
 impl Object for Metadata {}
+impl Object for Group {}
 impl Object for GroupMetadata {}
+impl Object for GroupPayload {}
+impl Object for Participant {}
 
 impl<'de> Fits<'de> for Id {
     fn from_text(text: &str) -> Option<Self> {

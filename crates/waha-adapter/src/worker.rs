@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use switchboard_domain::ports::{Created, GatewayError};
 use switchboard_domain::{
     Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionLabels, SessionName, SessionStatus,
@@ -16,7 +15,7 @@ use crate::client::{Bounds, Call, Client, append};
 use crate::config::{ClientConfig, WorkerConfig};
 use crate::failure::Failure;
 use crate::gateway::SetupError;
-use crate::loose::{Entries, Entry};
+use crate::loose::Entries;
 use crate::normalise::{self, ListedTwin};
 use crate::refusal::Refusal;
 use crate::{body, qr, wire};
@@ -78,7 +77,7 @@ impl Worker {
     pub(crate) async fn sessions(&self) -> Result<Vec<UpstreamSession>, GatewayError> {
         // Without `all`, stopped ones are hidden.
         let call = Call::new("sessions", Method::GET, &["sessions"], self.sessions).query(&[("all", "true")]);
-        Ok(self.client.fetch(call, entries).await?)
+        Ok(self.client.fetch_list(call, |Entries(sessions)| sessions).await?)
     }
 
     pub(crate) async fn create(&self, name: &SessionName, labels: &SessionLabels) -> Result<Created, GatewayError> {
@@ -154,17 +153,24 @@ impl Worker {
         }
     }
 
+    pub(crate) async fn refresh_groups(&self, name: &SessionName) -> Result<(), GatewayError> {
+        let path = [name.as_str(), "groups", "refresh"];
+        // WhatsApp is asked before WAHA answers, which takes as long as a list.
+        let bounds = Bounds { deadline: self.lists.deadline, ..self.status };
+        Ok(self.client.fetch(Call::new("refresh groups", Method::POST, &path, bounds), anything).await?)
+    }
+
     pub(crate) async fn groups(&self, name: &SessionName) -> Result<Vec<Group>, GatewayError> {
         // Participants are most of the bytes. Nothing is paged: engines make the whole list for each page.
         let path = [name.as_str(), "groups"];
         let call = Call::new("groups", Method::GET, &path, self.lists).query(&[("exclude", "participants")]);
-        Ok(self.client.fetch(call, |body| entries(body).map(normalise::distinct)).await?)
+        Ok(self.client.fetch_list(call, |Entries(groups)| normalise::distinct(groups)).await?)
     }
 
     pub(crate) async fn contacts(&self, name: &SessionName) -> Result<Vec<ListedContact>, GatewayError> {
         let query = [("session", name.as_str())];
         let call = Call::new("contacts", Method::GET, &["contacts", "all"], self.lists).query(&query);
-        Ok(self.client.fetch(call, entries).await?)
+        Ok(self.client.fetch_list(call, |Entries(contacts)| contacts).await?)
     }
 
     pub(crate) async fn lid_twins(&self, name: &SessionName) -> Result<Vec<LidTwin>, GatewayError> {
@@ -215,7 +221,8 @@ impl Worker {
         let (limit, offset) = (TWINS_A_PAGE.to_string(), offset.to_string());
         let path = [name.as_str(), "lids"];
         let query = [("limit", limit.as_str()), ("offset", offset.as_str())];
-        self.client.fetch(Call::new("lids", Method::GET, &path, bounds).query(&query), entries).await
+        let call = Call::new("lids", Method::GET, &path, bounds).query(&query);
+        self.client.fetch_list(call, |Entries(twins)| twins).await
     }
 }
 
@@ -223,10 +230,6 @@ impl Worker {
 #[expect(clippy::unnecessary_wraps, reason = "one of the decoders")]
 fn anything(_body: &[u8]) -> Result<(), Failure> {
     Ok(())
-}
-
-fn entries<T: Entry<Wire: DeserializeOwned>>(body: &[u8]) -> Result<Vec<T>, Failure> {
-    Ok(body::decode::<Entries<T>>(body)?.0)
 }
 
 fn session(body: &[u8]) -> Result<wire::Session, Failure> {

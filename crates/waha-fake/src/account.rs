@@ -83,6 +83,17 @@ impl Account {
         self.groups = groups.map(|(number, (id, subject))| Group { id, subject, number }).collect();
     }
 
+    /// With the beginning of its lists only.
+    pub(crate) fn cut(&self, at_most: usize) -> Self {
+        Self {
+            groups: self.groups.iter().take(at_most).cloned().collect(),
+            people: self.people.iter().take(at_most).cloned().collect(),
+            phone: self.phone.clone(),
+            push_name: self.push_name.clone(),
+            lid: self.lid.clone(),
+        }
+    }
+
     pub(crate) fn group(&self, id: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.id == id)
     }

@@ -47,6 +47,13 @@ struct NamedGroup {
     subject: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Synced {
+    /// `null`: all.
+    at_most: Option<usize>,
+}
+
 pub(crate) fn route(server: &Arc<Server>, request: &Request, segments: &[&str]) -> Reply {
     let answer = match (request.method.as_str(), segments) {
         ("GET", ["calls"]) => Ok(Reply::ok(&server.calls())),
@@ -81,9 +88,13 @@ fn session(server: &Arc<Server>, request: &Request, name: &str, segments: &[&str
         ("PUT", ["groups"]) => read(request).map(|groups: Vec<NamedGroup>| {
             found(server.set_groups(name, groups.into_iter().map(|group| (group.id, group.subject)).collect()))
         }),
-        ("PUT", ["groups", id]) => {
-            read(request).map(|group: Renamed| found(server.rename_group(name, id, &group.subject)))
+        ("POST", ["groups"]) => {
+            read(request).map(|group: NamedGroup| found(server.join_group(name, &group.id, &group.subject)))
         }
+        ("PUT", ["groups", id]) => read(request)
+            .map(|group: Renamed| found(server.rename_groups(name, [((*id).to_owned(), group.subject)]) == 1)),
+        ("DELETE", ["groups", id]) => Ok(found(server.leave_group(name, id))),
+        ("PUT", ["synced"]) => read(request).map(|Synced { at_most }| found(server.sync(name, at_most))),
         _ => return error::no_route(request),
     };
     answer.unwrap_or_else(|message| error::bad_request(&message))

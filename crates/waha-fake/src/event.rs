@@ -45,17 +45,23 @@ struct StatusPayload<'a> {
 #[derive(Serialize)]
 struct GroupPayload<'a> {
     timestamp: i64,
+    /// What the participants did.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     group: GroupInfo<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participants: Option<[Participant; 1]>,
     #[serde(rename = "_data")]
     data: GroupBody<'a>,
 }
 
-/// The whole group at a fetch, the changed fields otherwise.
-#[derive(Serialize)]
+/// The whole group at a fetch and a join, the changed fields otherwise.
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct GroupInfo<'a> {
     id: &'a str,
-    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,34 +99,44 @@ impl Server {
             return;
         }
         for group in &account.groups {
-            let info = GroupInfo {
-                id: &group.id,
-                subject: &group.subject,
-                description: Some(format!("about {}", group.number)),
-                members_can_add_new_member: Some(false),
-                members_can_send_messages: Some(group.restricted()),
-                new_members_approval_required: Some(false),
-                participants: Some(participants(account)),
-            };
-            let data = GroupBody::new(self.options.engine, account, group, false, true);
-            self.emit(session, EVENT, GroupPayload { timestamp: now_ms(), group: info, data });
+            self.tell_of_group(session, EVENT, account, group, GroupInfo::whole(account, group));
         }
     }
 
     pub(crate) fn tell_renamed(self: &Arc<Self>, session: &Session, account: &Account, group: &Group) {
-        let info = GroupInfo {
-            id: &group.id,
-            subject: &group.subject,
-            description: None,
-            members_can_add_new_member: None,
-            members_can_send_messages: None,
-            new_members_approval_required: None,
-            participants: None,
-        };
-        // WEBJS stamps seconds, the others milliseconds (2025.12.3, read).
-        let timestamp = if self.options.engine == Engine::Webjs { now_ms() / 1000 } else { now_ms() };
-        let data = GroupBody::new(self.options.engine, account, group, true, true);
-        self.emit(session, "group.v2.update", GroupPayload { timestamp, group: info, data });
+        let info = GroupInfo { id: &group.id, subject: Some(&group.subject), ..GroupInfo::default() };
+        self.tell_of_group(session, "group.v2.update", account, group, info);
+    }
+
+    pub(crate) fn tell_joined(self: &Arc<Self>, session: &Session, account: &Account, group: &Group) {
+        self.tell_of_group(session, "group.v2.join", account, group, GroupInfo::whole(account, group));
+    }
+
+    /// Told twice: that a participant left, and that it was oneself (2025.12.3, read).
+    pub(crate) fn tell_left(self: &Arc<Self>, session: &Session, account: &Account, group: &Group) {
+        let info = || GroupInfo { id: &group.id, ..GroupInfo::default() };
+        let payload = self.payload(account, group, info());
+        let participants = Some([Participant::oneself_gone(account)]);
+        self.emit(session, "group.v2.participants", GroupPayload { kind: Some("leave"), participants, ..payload });
+        self.tell_of_group(session, "group.v2.leave", account, group, info());
+    }
+
+    fn tell_of_group(
+        self: &Arc<Self>,
+        session: &Session,
+        kind: &str,
+        account: &Account,
+        group: &Group,
+        info: GroupInfo<'_>,
+    ) {
+        self.emit(session, kind, self.payload(account, group, info));
+    }
+
+    fn payload<'a>(&self, account: &'a Account, group: &'a Group, info: GroupInfo<'a>) -> GroupPayload<'a> {
+        // Engines with a browser stamp WhatsApp's seconds, the others their own milliseconds (2025.12.3, read).
+        let timestamp = if self.options.engine.has_browser() { now_ms() / 1000 } else { now_ms() };
+        let data = GroupBody::new(self.options.engine, account, group, true, self.options.webjs_serialized);
+        GroupPayload { timestamp, kind: None, group: info, participants: None, data }
     }
 
     fn emit(self: &Arc<Self>, session: &Session, kind: &str, payload: impl Serialize) {
@@ -144,6 +160,20 @@ impl Server {
         for hook in hooks {
             let (server, hook, body) = (Arc::clone(self), hook.clone(), Arc::clone(&body));
             self.spawn(async move { server.deliver(&hook, &body, timestamp).await });
+        }
+    }
+}
+
+impl<'a> GroupInfo<'a> {
+    fn whole(account: &Account, group: &'a Group) -> Self {
+        Self {
+            id: &group.id,
+            subject: Some(&group.subject),
+            description: Some(format!("about {}", group.number)),
+            members_can_add_new_member: Some(false),
+            members_can_send_messages: Some(group.restricted()),
+            new_members_approval_required: Some(false),
+            participants: Some(participants(account)),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What the phone, the network and WhatsApp do to a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    account::{Account, Group},
     ids::hash,
     lifecycle::TO_RECONNECT,
-    server::Server,
-    session::{FAILED, Login, Me, SCAN_QR_CODE, STARTING, STOPPED, WORKING},
+    server::{Server, State},
+    session::{FAILED, Login, Me, SCAN_QR_CODE, STARTING, STOPPED, Session, WORKING},
 };
 
 /// The number of the phone that scans by itself.
@@ -22,8 +23,7 @@ impl Server {
         let mut state = self.state();
         let account = Arc::clone(state.account(&phone, &self.options));
         let run = state.next_run();
-        let scannable =
-            |session: &&mut crate::session::Session| session.status == SCAN_QR_CODE && session.login.is_none();
+        let scannable = |session: &&mut Session| session.status == SCAN_QR_CODE && session.login.is_none();
         let Some(session) = state.sessions.get_mut(name).filter(scannable) else {
             return false;
         };
@@ -166,21 +166,87 @@ impl Server {
         });
     }
 
-    /// Somebody renames a group on a phone.
-    pub(crate) fn rename_group(self: &Arc<Self>, name: &str, id: &str, subject: &str) -> bool {
+    /// Somebody renames groups on a phone, one after the other. Returns how many there were.
+    pub(crate) fn rename_groups(
+        self: &Arc<Self>,
+        name: &str,
+        renames: impl IntoIterator<Item = (String, String)>,
+    ) -> usize {
+        let mut state = self.state();
+        let Some(phone) = state.phone_of(name) else {
+            return 0;
+        };
+        let mut renamed = Vec::new();
+        let account = Arc::make_mut(state.account(&phone, &self.options));
+        let places: HashMap<_, _> =
+            account.groups.iter().enumerate().map(|(place, group)| (group.id.clone(), place)).collect();
+        for (id, subject) in renames {
+            if let Some(place) = places.get(&id) {
+                let group = &mut account.groups[*place];
+                group.subject = subject;
+                renamed.push(group.clone());
+            }
+        }
+        self.tell_of_each(&mut state, name, &renamed, Self::tell_renamed);
+        renamed.len()
+    }
+
+    /// The account is taken into a group.
+    pub(crate) fn join_group(self: &Arc<Self>, name: &str, id: &str, subject: &str) -> bool {
         let mut state = self.state();
         let Some(phone) = state.phone_of(name) else {
             return false;
         };
         let account = Arc::make_mut(state.account(&phone, &self.options));
-        let Some(group) = account.groups.iter_mut().find(|group| group.id == id) else {
+        if account.group(id).is_some() {
+            return false;
+        }
+        let group = Group { id: id.to_owned(), subject: subject.to_owned(), number: account.groups.len() };
+        account.groups.push(group.clone());
+        self.tell_of_each(&mut state, name, &[group], Self::tell_joined);
+        true
+    }
+
+    /// The account leaves a group, or is thrown out.
+    pub(crate) fn leave_group(self: &Arc<Self>, name: &str, id: &str) -> bool {
+        let mut state = self.state();
+        let Some(phone) = state.phone_of(name) else {
             return false;
         };
-        subject.clone_into(&mut group.subject);
-        let (group, account) = (group.clone(), Arc::clone(state.account(&phone, &self.options)));
+        let account = Arc::make_mut(state.account(&phone, &self.options));
+        let Some(place) = account.groups.iter().position(|group| group.id == id) else {
+            return false;
+        };
+        let group = account.groups.remove(place);
+        self.tell_of_each(&mut state, name, &[group], Self::tell_left);
+        true
+    }
+
+    fn tell_of_each(
+        self: &Arc<Self>,
+        state: &mut State,
+        name: &str,
+        groups: &[Group],
+        tell: fn(&Arc<Self>, &Session, &Account, &Group),
+    ) {
+        let Some(phone) = state.phone_of(name) else {
+            return;
+        };
+        let account = Arc::clone(state.account(&phone, &self.options));
         if let Some(session) = state.sessions.get(name) {
-            self.tell_renamed(session, &account, &group);
+            for group in groups {
+                tell(self, session, &account, group);
+            }
         }
+    }
+
+    /// WhatsApp has sent only so many groups and people yet, or all.
+    pub(crate) fn sync(&self, name: &str, at_most: Option<usize>) -> bool {
+        let mut state = self.state();
+        let Some(session) = state.sessions.get_mut(name) else {
+            return false;
+        };
+        session.synced = at_most;
         true
     }
 

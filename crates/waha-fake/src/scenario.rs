@@ -145,7 +145,35 @@ impl FakeWaha {
 
     /// Somebody renames a group: the list changes, and webhooks get `group.v2.update`. `false` if there is none.
     pub fn rename_group(&self, session: &str, id: &str, name: &str) -> bool {
-        self.server.rename_group(session, id, name)
+        self.rename_groups_in_a_burst(session, [(id.to_owned(), name.to_owned())]) == 1
+    }
+
+    /// Somebody renames many groups (id, name) in a moment, some of them perhaps again and again. Webhooks get an event of
+    /// each, as fast as they take them, in any order. Returns how many groups were there to be renamed.
+    pub fn rename_groups_in_a_burst(
+        &self,
+        session: &str,
+        renames: impl IntoIterator<Item = (String, String)>,
+    ) -> usize {
+        self.server.rename_groups(session, renames)
+    }
+
+    /// The account of a session is taken into a group: the list changes, and webhooks get `group.v2.join`. `false` if it
+    /// is linked to none, or in the group already.
+    pub fn join_group(&self, session: &str, id: &str, name: &str) -> bool {
+        self.server.join_group(session, id, name)
+    }
+
+    /// The account of a session leaves a group: the list changes, and webhooks get `group.v2.participants` and
+    /// `group.v2.leave`. `false` if it was not in it.
+    pub fn leave_group(&self, session: &str, id: &str) -> bool {
+        self.server.leave_group(session, id)
+    }
+
+    /// The lists of a session end after so many groups and people, as after a pairing, while WhatsApp is still sending
+    /// them; `None`: they are whole. `false` if there is no such session.
+    pub fn sync(&self, session: &str, at_most: Option<usize>) -> bool {
+        self.server.sync(session, at_most)
     }
 
     /// The phone number (digits) and address-book name of each saved contact of a session's account, made-up order.

@@ -124,6 +124,15 @@ impl Server {
         Arc::clone(state.account(&phone, &self.options))
     }
 
+    /// What WAHA knows of that account: all of it, unless WhatsApp is still sending it.
+    pub(crate) fn synced_account_of(&self, name: &str) -> Arc<Account> {
+        let account = self.account_of(name);
+        match self.state().sessions.get(name).and_then(|session| session.synced) {
+            Some(at_most) => Arc::new(account.cut(at_most)),
+            None => account,
+        }
+    }
+
     /// Runs a task until it ends or the fake stops.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let mut stopped = self.stopped.subscribe();

@@ -82,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) history: VecDeque<StatusPoint>,
     /// NOWEB's store holds the groups; otherwise the next read asks WhatsApp.
     pub(crate) groups_stored: bool,
+    /// WhatsApp has sent only so many groups and people yet.
+    pub(crate) synced: Option<usize>,
     /// One fetch of the groups at a time.
     pub(crate) fetching: Arc<tokio::sync::Mutex<()>>,
 }
@@ -107,6 +109,7 @@ impl Session {
             run: 0,
             history: VecDeque::new(),
             groups_stored: false,
+            synced: None,
             fetching: Arc::default(),
         }
     }

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
-use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
-use switchboard_domain::{Contact, DeploymentId, SessionStatus};
-use switchboard_waha_adapter::{ClientConfig, WahaGateway, WorkerConfig};
+use switchboard_domain::ports::{Created, GatewayError, WebhookReader, WhatsAppGateway};
+use switchboard_domain::{Contact, DeploymentId, GroupChange, SessionStatus};
+use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WorkerConfig};
 use switchboard_waha_fake::{Engine, FakeWaha, Fault, FaultAction, Options, start};
 
-use crate::support::{DEPLOYMENT, at, hurried, labels, w1, worker};
+use crate::support::{Answer, DEPLOYMENT, Scripted, at, hurried, labels, w1, webhook, worker};
 
 const PHONE: &str = "34600111222";
 
@@ -81,6 +81,7 @@ async fn the_whole_life_of_a_session(engine: Engine) {
     let refused = gateway.request_pairing_code(&at, &PHONE.parse().unwrap()).await;
     assert!(refused.is_err());
 
+    gateway.refresh_groups(&at).await.unwrap();
     let groups = gateway.groups(&at).await.unwrap();
     let read: BTreeSet<_> = groups.into_iter().map(|group| (group.id.to_string(), group.name)).collect();
     assert_eq!(read, waha.groups("user42").into_iter().collect(), "{engine}");
@@ -206,6 +207,25 @@ async fn whatsapps_rate_limit_reaches_the_caller() {
 }
 
 #[tokio::test]
+async fn a_refresh_asks_whatsapp_and_is_told_when_that_is_too_often() {
+    let (waha, gateway) = fake(quick(Engine::Noweb)).await;
+    gateway.create(&at("user42"), &labels()).await.unwrap();
+    becomes(&gateway, "user42", SessionStatus::ScanQrCode).await;
+    let refused = gateway.refresh_groups(&at("user42")).await;
+    assert!(matches!(refused, Err(GatewayError::WrongStatus(SessionStatus::ScanQrCode))), "{refused:?}");
+    assert!(waha.scan("user42", PHONE));
+    becomes(&gateway, "user42", SessionStatus::Working).await;
+    gateway.groups(&at("user42")).await.unwrap();
+
+    waha.clear_calls();
+    waha.overlimit(1);
+    let result = gateway.refresh_groups(&at("user42")).await;
+    assert!(matches!(result, Err(GatewayError::RateLimited)), "{result:?}");
+    assert_eq!(waha.calls().len(), 1, "it is not repeated");
+    gateway.refresh_groups(&at("user42")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_status_that_nobody_knows_is_passed_through() {
     let (waha, gateway) = fake(quick(Engine::Noweb)).await;
     gateway.create(&at("user42"), &labels()).await.unwrap();
@@ -230,6 +250,44 @@ async fn a_waha_that_hangs_is_left_at_the_deadline_and_one_that_is_gone_at_once(
     waha.stop().await;
     let result = gateway.session(&at("user42")).await;
     assert!(matches!(result, Err(GatewayError::Unavailable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn what_becomes_of_groups_is_reported_by_every_engine() {
+    for engine in [Engine::Noweb, Engine::Webjs, Engine::Gows, Engine::Wpp] {
+        let waha = start(quick(engine)).await.unwrap();
+        let sink = Scripted::playing([Answer::json(200, "")]).await;
+        let mut config = worker("w1", &waha.url());
+        config.api_key = waha.api_key().into();
+        config.webhook = Some(webhook(&sink.url));
+        let webhooks = WahaWebhooks::new([&config]);
+        let gateway = WahaGateway::new([config], &ClientConfig::default()).unwrap();
+        paired(&waha, &gateway, "user42").await;
+        let old = waha.groups("user42");
+
+        assert!(waha.join_group("user42", "1@g.us", "New"));
+        assert!(waha.rename_group("user42", &old[0].0, "Renamed"));
+        assert!(waha.leave_group("user42", &old[1].0));
+
+        let present = |name: &str, joined| GroupChange::Present { name: Some(name.to_owned()), joined };
+        let expected =
+            [("1@g.us", present("New", true)), (&old[0].0, present("Renamed", false)), (&old[1].0, GroupChange::Left)];
+        let told = || {
+            let requests = sink.requests().into_iter();
+            let events = requests.filter_map(|request| {
+                let signature = request.header("x-webhook-hmac")[0];
+                webhooks.read(&w1(), signature, request.body.as_bytes()).unwrap()
+            });
+            events.map(|event| (event.group.group.to_string(), event.group.change)).collect::<Vec<_>>()
+        };
+        let is_told = |(group, change): &(&str, GroupChange)| told().contains(&((*group).to_owned(), change.clone()));
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            while !expected.iter().all(is_told) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{engine}: {:?}", told());
+    }
 }
 
 #[tokio::test]

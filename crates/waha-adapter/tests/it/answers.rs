@@ -103,7 +103,7 @@ async fn a_wrong_status_is_named() {
     ] {
         let waha = Scripted::playing([Answer::json(422, body)]).await;
         let gateway = waha.gateway();
-        for name in ["qr", "pairing", "groups", "contacts", "lids"] {
+        for name in ["qr", "pairing", "refresh", "groups", "contacts", "lids"] {
             let result = call(&gateway, name).await;
             assert!(matches!(&result, Err(GatewayError::WrongStatus(said)) if *said == status), "{name}: {result:?}");
         }
@@ -130,7 +130,7 @@ async fn done_is_done_whatever_the_body_says() {
     ] {
         let waha = Scripted::playing([answer]).await;
         let gateway = waha.gateway();
-        for name in ["start", "restart", "logout", "delete"] {
+        for name in ["start", "restart", "logout", "delete", "refresh"] {
             call(&gateway, name).await.unwrap();
         }
     }
@@ -231,11 +231,11 @@ async fn contacts_without_the_store_are_refused_with_the_reason() {
 async fn whatsapps_rate_limit_is_known_behind_a_500() {
     let waha = Scripted::playing([Answer::json(500, fixture!("rate-overlimit.json"))]).await;
     let gateway = waha.gateway();
-    for name in ["groups", "contacts", "restart"] {
+    for name in ["refresh", "groups", "contacts", "restart"] {
         let result = call(&gateway, name).await;
         assert!(matches!(result, Err(GatewayError::RateLimited)), "{name}: {result:?}");
     }
-    assert_eq!(waha.targets().len(), 3, "nothing is repeated against a rate limit");
+    assert_eq!(waha.targets().len(), 4, "nothing is repeated against a rate limit");
 }
 
 #[tokio::test]

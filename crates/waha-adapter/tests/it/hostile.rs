@@ -8,12 +8,13 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
-use switchboard_domain::ports::GatewayError;
+use switchboard_domain::ports::{GatewayError, WhatsAppGateway};
+use switchboard_waha_adapter::{ClientConfig, Limits};
 
-use crate::support::{Answer, CALLS, Scripted, bounded, call, gateway, hurried};
+use crate::support::{Answer, CALLS, Scripted, at, bounded, call, gateway, hurried};
 
 /// The calls that need no body to know that they are done.
-const DONE_BY_STATUS: [&str; 4] = ["start", "restart", "logout", "delete"];
+const DONE_BY_STATUS: [&str; 5] = ["start", "restart", "logout", "delete", "refresh"];
 
 /// Makes every call against that answer, each of a server of its own.
 async fn each(answer: Answer, check: impl Fn(&str, Result<(), GatewayError>, Scripted)) {
@@ -165,6 +166,59 @@ async fn a_connection_that_breaks_off_is_broken() {
     all_broken(Answer::reset()).await;
     all_broken(Answer::cut(200, r#"{"name":"canary""#)).await;
     all_broken(Answer::reset_in_body(200, r#"[{"id":"canary""#)).await;
+}
+
+/// The calls whose answers are decoded while they arrive, if they are long.
+const LISTS: [&str; 4] = ["sessions", "groups", "contacts", "lids"];
+
+/// The beginning of a list that is too long to be decoded at once.
+fn long_list() -> String {
+    format!("[{}", r#"{"id":"1@g.us","name":"canary"},"#.repeat(20_000))
+}
+
+#[tokio::test]
+async fn a_long_list_that_breaks_off_is_asked_for_again_and_then_broken() {
+    for answer in [Answer::cut(200, &long_list()), Answer::reset_in_body(200, &long_list())] {
+        for name in LISTS {
+            let waha = Scripted::playing([answer.clone()]).await;
+            let result = call(&waha.gateway(), name).await;
+            assert!(matches!(result, Err(GatewayError::Broken(_))), "{name}: {result:?}");
+            assert_eq!(waha.targets().len(), 3, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_with_something_wrong_at_its_end_is_broken_and_not_asked_for_again() {
+    for end in [&b"{}"[..], b"{}] canary", b"[]]", b"{\"unknown\":\"canary\xff\"}]", b"{\"unknown\":\"canary\xc3"] {
+        let body = [long_list().as_bytes(), end].concat();
+        for name in LISTS {
+            let waha = Scripted::playing([Answer::body(200, "", &body)]).await;
+            let result = call(&waha.gateway(), name).await;
+            let error = result.expect_err(name);
+            assert!(matches!(&error, GatewayError::Broken(cause) if !cause.contains("canary")), "{name}: {error:?}");
+            assert_eq!(waha.targets().len(), 1, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_that_stops_coming_ends_at_the_deadline() {
+    for name in LISTS {
+        let waha = Scripted::playing([Answer::drip(200, &long_list(), " ", Duration::from_millis(50))]).await;
+        let config = ClientConfig { limits: Limits::default(), ..hurried() };
+        let result = call(&gateway(&waha.url, &config), name).await;
+        assert!(matches!(result, Err(GatewayError::Timeout)), "{name}: {result:?}");
+        assert_eq!(waha.targets().len(), 1, "{name} was repeated");
+    }
+}
+
+#[tokio::test]
+async fn a_million_contacts_are_read() {
+    let contact = r#"{"id":"7911@c.us","name":"a name"},"#;
+    let body = format!("[{}{{}}]", contact.repeat(1_000_000));
+    let waha = Scripted::playing([Answer::json(200, &body)]).await;
+    assert_eq!(waha.gateway().contacts(&at("user42")).await.unwrap().len(), 1_000_000);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
 
 use crate::support::{Answer, CALLS, Scripted, at, call, fixture, labels};
 
-const NEVER_REPEATED: [&str; 3] = ["restart", "logout", "pairing"];
+const NEVER_REPEATED: [&str; 4] = ["restart", "logout", "pairing", "refresh"];
 
 fn locked() -> Answer {
     Answer::json(500, r#"{"statusCode":500,"exception":{"message":"async-lock timed out in queue lock1"}}"#)

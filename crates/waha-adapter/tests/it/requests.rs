@@ -36,6 +36,7 @@ async fn each_call_is_the_one_of_the_contract() {
         ("delete", "DELETE /api/sessions/user42"),
         ("qr", "GET /api/user42/auth/qr"),
         ("pairing", "POST /api/user42/auth/request-code"),
+        ("refresh", "POST /api/user42/groups/refresh"),
         ("groups", "GET /api/user42/groups?exclude=participants"),
         ("contacts", "GET /api/contacts/all?session=user42"),
         ("lids", "GET /api/user42/lids?limit=1000&offset=0"),

@@ -81,7 +81,7 @@ impl Answer {
         Self { head, then: Then::Go }
     }
 
-    /// A body that breaks off: its length is said to be 100 000.
+    /// A body that breaks off: it is said to be longer.
     pub(crate) fn cut(status: u16, body: &str) -> Self {
         Self { head: Self::long_head(status, body), then: Then::Close }
     }
@@ -119,7 +119,9 @@ impl Answer {
     }
 
     fn long_head(status: u16, body: &str) -> Vec<u8> {
-        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{body}").into()
+        let length = body.len() + 100_000;
+        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+            .into()
     }
 
     fn unbounded_head(status: u16, start: &str) -> Vec<u8> {
@@ -271,7 +273,8 @@ pub(crate) fn worker(name: &str, url: &str) -> WorkerConfig {
 }
 
 pub(crate) fn webhook(url: &str) -> WebhookConfig {
-    WebhookConfig { url: url.parse().unwrap(), secret: SecretString::from("canary-hmac") }
+    let url = url.parse().unwrap();
+    WebhookConfig { url, secret: SecretString::from("canary-hmac"), previous_secret: None }
 }
 
 pub(crate) fn gateway(url: &str, config: &ClientConfig) -> WahaGateway {
@@ -293,9 +296,9 @@ pub(crate) fn labels() -> SessionLabels {
 }
 
 /// The calls of the port that fail with an error, by name.
-pub(crate) const CALLS: [&str; 12] = [
-    "session", "sessions", "create", "start", "restart", "logout", "delete", "qr", "pairing", "groups", "contacts",
-    "lids",
+pub(crate) const CALLS: [&str; 13] = [
+    "session", "sessions", "create", "start", "restart", "logout", "delete", "qr", "pairing", "refresh", "groups",
+    "contacts", "lids",
 ];
 
 /// Makes one of [`CALLS`] for the session `user42`.
@@ -311,6 +314,7 @@ pub(crate) async fn call(gateway: &WahaGateway, name: &str) -> Result<(), Gatewa
         "delete" => gateway.delete(&at).await,
         "qr" => gateway.qr(&at).await.map(drop),
         "pairing" => gateway.request_pairing_code(&at, &"+34600111222".parse().unwrap()).await.map(drop),
+        "refresh" => gateway.refresh_groups(&at).await,
         "groups" => gateway.groups(&at).await.map(drop),
         "contacts" => gateway.contacts(&at).await.map(drop),
         "lids" => gateway.lid_twins(&at).await.map(drop),

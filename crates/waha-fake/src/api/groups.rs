@@ -113,7 +113,7 @@ async fn fetched(server: &Arc<Server>, request: &Request, name: &str) -> Result<
     if server.options.engine == Engine::Noweb {
         fetch(server, request, name).await?;
     }
-    Ok(server.account_of(name))
+    Ok(server.synced_account_of(name))
 }
 
 async fn fetch(server: &Arc<Server>, request: &Request, name: &str) -> Result<(), Reply> {
@@ -132,7 +132,7 @@ async fn fetch(server: &Arc<Server>, request: &Request, name: &str) -> Result<()
             return Err(Exception::rate_overlimit().reply(request, &server.environment));
         }
     }
-    let account = server.account_of(name);
+    let account = server.synced_account_of(name);
     let groups = u32::try_from(account.groups.len()).unwrap_or(u32::MAX);
     server.clock.sleep(FETCH + FETCH_EACH * groups).await;
     let mut state = server.state();

@@ -17,7 +17,7 @@ use crate::{account::Account, http::Reply, server::Server, session::WORKING};
 /// The 422 that follows the wait.
 async fn working(server: &Server, name: &str) -> Result<Arc<Account>, Reply> {
     server.wait_for(name, WORKING).await?;
-    Ok(server.account_of(name))
+    Ok(server.synced_account_of(name))
 }
 
 /// Whichever it is, it is what the client gets.

@@ -57,6 +57,14 @@ pub(crate) struct Participant {
     role: &'static str,
 }
 
+impl Participant {
+    /// The account itself, in a group that it has left.
+    pub(crate) fn oneself_gone(account: &Account) -> Self {
+        let Account { lid, phone, .. } = account;
+        Self { id: format!("{lid}@lid"), pn: Some(format!("{phone}@c.us")), role: "left" }
+    }
+}
+
 pub(crate) fn participants(account: &Account) -> Vec<Participant> {
     let members = account.members().into_iter();
     members

@@ -105,6 +105,12 @@ async fn the_control_api_plays_the_phone_too() {
 
     scanned.assert(200, r#"{"ok":true}"#);
     assert_eq!(world.get("/api/sessions/x").await.json()["status"], "PASSKEY_REQUIRED");
+    let group = json!({"id": "1@g.us", "subject": "New"});
+    world.post("/fake/sessions/x/groups", group.clone()).await.assert(200, r#"{"ok":true}"#);
+    world.post("/fake/sessions/x/groups", group).await.assert(409, r#"{"ok":false}"#);
+    assert!(world.fake.groups("x").contains(&("1@g.us".to_owned(), "New".to_owned())));
+    world.delete("/fake/sessions/x/groups/1%40g.us").await.assert(200, r#"{"ok":true}"#);
+    world.delete("/fake/sessions/x/groups/1%40g.us").await.assert(409, r#"{"ok":false}"#);
     world.act("/fake/sessions/nobody/unlink").await.assert(409, r#"{"ok":false}"#);
     assert_eq!(world.get("/fake/sessions").await.json()[0]["account"], "34600111222");
 }

@@ -1,5 +1,6 @@
 //! Groups, contacts and LIDs, in the shapes of four engines.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use switchboard_waha_fake::{Engine, Options};
 
@@ -165,4 +166,26 @@ async fn a_hundred_thousand_contacts_are_all_there() {
 
     let rows = contacts.text().matches("{\"id\":").count();
     assert_eq!(rows, 110_004, "saved ones, strangers, three groups and oneself");
+}
+
+#[tokio::test]
+async fn lists_are_short_while_whatsapp_is_still_sending_them() {
+    for engine in [Engine::Noweb, Engine::Webjs] {
+        let world = paired(engine).await;
+        let groups = async || world.get("/api/x/groups/count").await.json()["count"].clone();
+        let contacts = async || world.get("/api/contacts/all?session=x").await.json().as_array().unwrap().len();
+        let whole = contacts().await;
+
+        assert!(world.fake.sync("x", Some(7)));
+        assert_eq!(groups().await, 7);
+        let some = contacts().await;
+        assert!(world.fake.sync("x", Some(0)));
+        assert_eq!(groups().await, 0);
+        assert_eq!(contacts().await, 1, "oneself");
+        assert!((2..whole).contains(&some), "{some} of {whole}");
+
+        world.request(Method::PUT, "/fake/sessions/x/synced").json(&json!({"atMost": null})).send().await.unwrap();
+        assert_eq!((groups().await, contacts().await), (json!(45), whole));
+        assert_eq!(world.fake.groups("x").len(), 45, "the account has had them all the time");
+    }
 }

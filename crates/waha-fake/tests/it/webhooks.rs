@@ -8,9 +8,9 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
-use switchboard_waha_fake::Options;
+use switchboard_waha_fake::{Engine, Options};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
@@ -61,12 +61,14 @@ impl Sink {
     }
 
     async fn count(&self, count: usize) -> Vec<Received> {
-        let enough = || async { Some(self.received()).filter(|received| received.len() >= count) };
-        eventually(&format!("{count} webhooks"), enough).await
+        let enough = || async { (self.received.lock().unwrap().len() >= count).then_some(()) };
+        eventually(&format!("{count} webhooks"), enough).await;
+        self.received()
     }
 }
 
-async fn take(mut stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>, statuses: Arc<Mutex<VecDeque<u16>>>) {
+async fn take(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>, statuses: Arc<Mutex<VecDeque<u16>>>) {
+    let mut stream = BufReader::new(stream);
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -162,4 +164,62 @@ async fn reading_groups_tells_of_every_group_but_only_when_whatsapp_was_asked() 
     let whole = received[0].json();
     assert_eq!(whole["payload"]["group"]["participants"][0]["role"], "superadmin");
     assert!(received.iter().any(|webhook| webhook.json()["payload"]["group"]["subject"] == "renamed"));
+}
+
+/// The events of groups that arrived, by kind.
+fn payloads(received: &[Received], kind: &str) -> Vec<Value> {
+    let events = received.iter().map(Received::json).filter(|event| event["event"] == kind);
+    events.map(|event| event["payload"].clone()).collect()
+}
+
+async fn paired(options: Options, sink: &Sink) -> World {
+    let world = World::new(options).await;
+    hooked(&world, sink, json!(["group.v2.join", "group.v2.update", "group.v2.participants", "group.v2.leave"])).await;
+    world.fake.scan("x", "34600111222");
+    world.until("x", "WORKING").await;
+    world
+}
+
+#[tokio::test]
+async fn joining_and_leaving_change_the_list_and_are_told() {
+    for (engine, digits) in [(Engine::Noweb, 13), (Engine::Gows, 13), (Engine::Webjs, 10), (Engine::Wpp, 10)] {
+        let sink = Sink::new([]).await;
+        let world = paired(Options { engine, ..fast() }, &sink).await;
+        let (left, _) = world.fake.groups("x")[0].clone();
+
+        assert!(world.fake.join_group("x", "1@g.us", "New"));
+        assert!(world.fake.leave_group("x", &left));
+
+        let received = sink.count(3).await;
+        let ids: Vec<_> = world.fake.groups("x").into_iter().map(|(id, _)| id).collect();
+        assert!(ids.contains(&"1@g.us".to_owned()) && !ids.contains(&left));
+        let joined = payloads(&received, "group.v2.join")[0].clone();
+        assert_eq!((&joined["group"]["id"], &joined["group"]["subject"]), (&json!("1@g.us"), &json!("New")));
+        assert!(joined["group"]["participants"].is_array());
+        assert_eq!(joined["timestamp"].to_string().len(), digits, "{engine}");
+        assert_eq!(payloads(&received, "group.v2.leave")[0]["group"], json!({"id": left}));
+        let gone = payloads(&received, "group.v2.participants")[0].clone();
+        assert_eq!((&gone["type"], &gone["participants"][0]["pn"]), (&json!("leave"), &json!("34600111222@c.us")));
+        let me = received[0].json()["me"]["lid"].clone();
+        assert_eq!(gone["participants"][0]["id"], me);
+        assert!(!world.fake.join_group("x", "1@g.us", "New") && !world.fake.leave_group("x", &left));
+        assert!(!world.fake.join_group("nobody", "1@g.us", "New") && !world.fake.leave_group("nobody", "1@g.us"));
+    }
+}
+
+#[tokio::test]
+async fn two_thousand_renames_are_all_told_and_the_last_of_each_group_is_its_name() {
+    let sink = Sink::new([]).await;
+    let world = paired(Options { groups: 100, ..fast() }, &sink).await;
+    let groups = world.fake.groups("x");
+    let renames = (0..2000).map(|n| (groups[n % 100].0.clone(), format!("name {n}")));
+
+    assert_eq!(world.fake.rename_groups_in_a_burst("x", renames.chain([("9@g.us".into(), "x".into())])), 2000);
+
+    let received = sink.count(2000).await;
+    let names: HashSet<_> =
+        payloads(&received, "group.v2.update").iter().map(|told| told["group"]["subject"].to_string()).collect();
+    assert_eq!(names.len(), 2000);
+    let names = world.fake.groups("x").into_iter().map(|(_, name)| name);
+    assert!(names.eq((1900..2000).map(|n| format!("name {n}"))));
 }
