@@ -1,4 +1,4 @@
-//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `demo`.
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `bench`, `demo`.
 
 mod postgres;
 
@@ -12,6 +12,7 @@ cargo xtask <command>
 
   ci      everything CI checks: form, lints, tests on both databases, documentation
   test    every test, with a throwaway PostgreSQL and the real tRPC clients
+  bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
 /// Why a task did not succeed, in a person's words.
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let done = match task.as_deref() {
         Some("ci") => ci(),
         Some("test") => test(&rest),
+        Some("bench") => bench(&rest),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -49,6 +51,15 @@ fn test(arguments: &[String]) -> Result<(), Failure> {
     let mut tests = cargo_command(&["test", "--workspace", "--locked"]);
     tests.args(arguments).env("SWITCHBOARD_REQUIRE_POSTGRES", "1").env("SWITCHBOARD_REQUIRE_NODE", "1");
     run(&mut tests)
+}
+
+/// What is measured is built as people build it, apart from what measures.
+fn bench(arguments: &[String]) -> Result<(), Failure> {
+    let arguments: Vec<_> = arguments.iter().skip_while(|argument| *argument == "--").collect();
+    cargo(&["build", "--release", "--locked", "--package", "switchboard-http", "--package", "switchboard-waha-fake"])?;
+    cargo(&["build", "--release", "--locked", "--package", "switchboard-bench"])?;
+    let run = ["run", "--release", "--locked", "--package", "switchboard-bench", "--bin", "switchboard-bench", "--"];
+    self::run(cargo_command(&run).args(arguments))
 }
 
 fn demo(arguments: &[String]) -> Result<(), Failure> {

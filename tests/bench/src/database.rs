@@ -1,0 +1,103 @@
+//! The databases, and what is put into them behind the server's back while it is not running.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+use secrecy::SecretString;
+use support::postgres::Cluster;
+use switchboard_domain::ports::{CampaignRepository, Clock as _, Random as _, SessionRepository};
+use switchboard_domain::{Campaign, CampaignStatus, SystemClock, SystemRandom, UserId};
+use switchboard_pg_adapter::{PgOptions, PgStore};
+use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
+use tokio_postgres::NoTls;
+
+/// Rows like one that is there, but logged out, so that they are nobody's work. The same text for both databases.
+const MORE_SESSIONS: &str = "
+    WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 100000)
+    INSERT INTO sessions (id, name, owner, worker, lifecycle, created_at, updated_at)
+    SELECT 'more' || i, 'session_more' || i, 'more-' || i, worker, 'disconnected', created_at, updated_at
+    FROM numbers, (SELECT worker, created_at, updated_at FROM sessions LIMIT 1) AS one;
+    ANALYZE;";
+
+/// How many rows those are.
+pub(crate) const MORE: usize = 100_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+/// A database of our own.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// A SQLite file in this folder, which outlives it.
+    pub(crate) fn sqlite(folder: &Path) -> Self {
+        Self { kind: Kind::Sqlite, url: format!("sqlite://{}", folder.join("bench.sqlite").display()) }
+    }
+
+    /// A new database on this server.
+    pub(crate) async fn postgres(cluster: &Cluster) -> Self {
+        Self { kind: Kind::Postgres, url: cluster.empty_database().await }
+    }
+
+    /// Gives every linked group of these users two active campaigns, as a sibling service would.
+    pub(crate) async fn add_campaigns(&self, users: &[UserId]) -> anyhow::Result<()> {
+        match self.kind {
+            Kind::Sqlite => add_campaigns(&SqliteStore::new(&self.url, SqliteOptions::default())?, users).await,
+            Kind::Postgres => {
+                let url = SecretString::from(self.url.as_str());
+                add_campaigns(&PgStore::new(&url, PgOptions::default())?, users).await
+            }
+        }
+    }
+
+    /// Adds the rows of [`MORE`] sessions.
+    pub(crate) async fn add_sessions(&self) -> anyhow::Result<()> {
+        match self.kind {
+            Kind::Sqlite => {
+                let path = self.url.strip_prefix("sqlite://").context("a URL of our own making")?;
+                SqliteConnection::establish(path)?.batch_execute(MORE_SESSIONS)?;
+            }
+            Kind::Postgres => {
+                let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
+                let connection = tokio::spawn(connection);
+                client.batch_execute(&format!("SET search_path = switchboard; {MORE_SESSIONS}")).await?;
+                drop(client);
+                connection.await??;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn add_campaigns(store: &(impl SessionRepository + CampaignRepository), users: &[UserId]) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    for user in users {
+        let overview = SessionRepository::overview(store, user).await?.context("a user has a session")?;
+        for linked in overview.groups {
+            for status in [CampaignStatus::Scheduled, CampaignStatus::InProgress] {
+                let id = SystemRandom.cuid().parse()?;
+                let campaign = Campaign { id, group: linked.group.id.clone(), status, start_date: now };
+                store.save(&campaign, now).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What requests to Switchboard cost, beside what a request costs at least. Run by `cargo xtask bench`.
+
+mod cells;
+mod database;
+mod directory;
+mod goal;
+mod http;
+mod load;
+mod machine;
+mod measure;
+mod micro;
+mod plan;
+mod process;
+mod report;
+mod server;
+mod stage;
+mod waha;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whatever happens, it ends by then.
+const DEADLINE: Duration = Duration::from_mins(20);
+
+/// Measures what requests cost, and prints it beside what is to be reached.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Less time for each cell: for a first look.
+    #[arg(long)]
+    quick: bool,
+    /// Write docs/benchmarks.md.
+    #[arg(long)]
+    write: bool,
+    /// Leave PostgreSQL out.
+    #[arg(long)]
+    no_postgres: bool,
+    /// Only lists of this many entries; may be given several times.
+    #[arg(long = "entries", value_name = "N")]
+    entries: Vec<usize>,
+}
+
+impl Cli {
+    /// How long a load lasts.
+    fn time(&self) -> Duration {
+        if self.quick { Duration::from_millis(700) } else { Duration::from_secs(2) }
+    }
+
+    /// How it was called.
+    fn command() -> String {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let dashes = if arguments.is_empty() { "" } else { " -- " };
+        format!("cargo xtask bench{dashes}{}", arguments.join(" "))
+    }
+}
+
+// One thread: it shares the machine with the server.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Whichever ends first, what was started is dropped, and with it killed.
+    let report = tokio::select! {
+        report = plan::run(&cli) => report?,
+        () = tokio::time::sleep(DEADLINE) => anyhow::bail!("it took longer than {DEADLINE:?}"),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("interrupted"),
+    };
+    println!("{}\n{}", report.tables(), report.micro);
+    if cli.write {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks.md");
+        std::fs::write(&file, report.document()).context("docs/benchmarks.md")?;
+    }
+    Ok(())
+}

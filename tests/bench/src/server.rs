@@ -1,0 +1,85 @@
+//! `switchboard serve`, as it is deployed, with one worker thread.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+use crate::http::Connection;
+use crate::http::Request;
+use crate::process::Process;
+use crate::waha::Waha;
+
+/// How long it may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a server is run: everything but the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) program: PathBuf,
+    /// Where it runs and logs.
+    pub(crate) folder: PathBuf,
+    pub(crate) database_url: String,
+    pub(crate) waha_url: String,
+}
+
+/// A server that is ready.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process to its first 200 at `/readyz`.
+    pub(crate) ready_after: Duration,
+}
+
+impl Setup {
+    pub(crate) async fn serve(&self) -> anyhow::Result<Server> {
+        // Freed before the server takes it; nobody else is given it so soon.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = self.command();
+        command.arg("serve").env("SWITCHBOARD__SERVER__BIND", address.to_string());
+        let started = Instant::now();
+        let process = Process::start("serve", &mut command, &self.folder)?;
+        let request = Request::get("/readyz", None);
+        while !is_ready(address, &request).await {
+            ensure!(started.elapsed() < PATIENCE, "not ready in time: {}", process.logged());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(Server { process, address, ready_after: started.elapsed() })
+    }
+
+    /// A token for a user, good for longer than we run.
+    pub(crate) fn token(&self, user: &str) -> anyhow::Result<String> {
+        let output = self.command().args(["token", "--user", user, "--ttl", "12h"]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "no token: {said}");
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.folder).env_clear();
+        for (key, value) in [
+            ("SERVER__WORKERS", "1"),
+            ("DATABASE__URL", &self.database_url),
+            ("WAHA__URL", &self.waha_url),
+            ("WAHA__API_KEY", Waha::API_KEY),
+            ("AUTH__HS256_SECRET", "a secret of the benchmarks, long enough"),
+        ] {
+            command.env(format!("SWITCHBOARD__{key}"), value);
+        }
+        command
+    }
+}
+
+async fn is_ready(address: SocketAddr, request: &Request) -> bool {
+    let Ok(mut connection) = Connection::open(address).await else { return false };
+    connection.send(request).await.is_ok_and(|answer| answer.status == 200)
+}
+
+/// The folder of the programs that were built with this one.
+pub(crate) fn built(program: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program is in a folder")?.join(Path::new(program)))
+}
