@@ -9,13 +9,14 @@ use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use switchboard_domain::ports::Ports;
-use switchboard_domain::services::Services;
-use switchboard_domain::{Session, SystemClock, SystemRandom, UserId};
-use switchboard_http::{Secret, State, TokenKey, routes};
-use switchboard_waha_adapter::{ClientConfig, Deadlines, WahaGateway, WorkerConfig};
+use switchboard_domain::ports::{Generation, Ports, SnapshotHead};
+use switchboard_domain::services::{Directory, Services};
+use switchboard_domain::{ListKind, Session, SystemClock, SystemRandom, UserId};
+use switchboard_http::{Secret, State, TokenKey, WEBHOOKS_PATH, routes};
+use switchboard_waha_adapter::{ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{Engine, FakeWaha, Options};
 
+use crate::clock::TestClock;
 use crate::stores::Stores;
 
 /// How much faster than life the fake WAHA is.
@@ -27,6 +28,8 @@ pub struct TestApp {
     pub waha: Arc<FakeWaha>,
     /// The database.
     pub stores: Stores,
+    /// The time of all replicas.
+    pub clock: Arc<TestClock>,
     replica: Replica,
 }
 
@@ -69,15 +72,95 @@ impl TestApp {
     /// # Panics
     /// If it cannot be started.
     pub async fn with(stores: Stores, options: Options) -> Self {
+        Self::start(stores, options, false).await
+    }
+
+    /// How far the clock of an app that is reported to is behind the fake's when it starts, so that it can be put forward
+    /// without making reports look old.
+    pub const BEHIND: Duration = Duration::from_mins(4);
+
+    /// Before a fake WAHA with these options that reports to it; the clock is ours.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn reported_to(stores: Stores, options: Options) -> Self {
+        Self::start(stores, options, true).await
+    }
+
+    async fn start(stores: Stores, options: Options, reported_to: bool) -> Self {
         let options = Options { time_scale: TIME_SCALE, ..options };
         let waha = Arc::new(switchboard_waha_fake::start(options).await.expect("the fake WAHA starts"));
-        let replica = Replica::start(&stores, &waha);
-        Self { waha, stores, replica }
+        let clock = Arc::new(TestClock::behind(if reported_to { Self::BEHIND } else { Duration::ZERO }));
+        let replica = Replica::start(&stores, &waha, &clock, reported_to);
+        Self { waha, stores, clock, replica }
     }
 
     /// Another process on the same database and WAHA.
     pub fn replica(&self) -> Replica {
-        Replica::start(&self.stores, &self.waha)
+        Replica::start(&self.stores, &self.waha, &self.clock, false)
+    }
+
+    /// The same, through connections of its own: what a process that is started again finds.
+    pub async fn restarted(&self) -> Replica {
+        Replica::start(&self.stores.reopened().await, &self.waha, &self.clock, false)
+    }
+
+    /// Puts the clock forward by `step`, again and again, until it is `so`.
+    ///
+    /// # Panics
+    /// If that takes more than 20 s of the machine's time.
+    pub async fn advance_until(&self, step: Duration, so: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !so() {
+            assert!(started.elapsed() < Duration::from_secs(20), "it does not come to that");
+            self.clock.advance(step);
+            // Whoever woke gets its turn.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the user's list is stored.
+    ///
+    /// # Panics
+    /// If it is not within 10 s.
+    pub async fn until_stored(&self, user: &str, kind: ListKind) {
+        self.until_head(user, kind, |_| true).await;
+    }
+
+    /// Waits until that version of the user's list is stored.
+    ///
+    /// # Panics
+    /// If it is not within 10 s.
+    pub async fn until_stored_as(&self, user: &str, kind: ListKind, version: &Value) {
+        self.until_head(user, kind, |head| *version == head.version.to_string()).await;
+    }
+
+    /// Waits until another version of the user's list is stored.
+    ///
+    /// # Panics
+    /// If it is not within 10 s.
+    pub async fn until_not_stored_as(&self, user: &str, kind: ListKind, version: &Value) {
+        self.until_head(user, kind, |head| *version != head.version.to_string()).await;
+    }
+
+    /// Waits until the user's list is stored for that time.
+    ///
+    /// # Panics
+    /// If it is not within 10 s.
+    pub async fn until_generation(&self, user: &str, kind: ListKind, generation: Generation) {
+        self.until_head(user, kind, |head| head.generation >= generation).await;
+    }
+
+    async fn until_head(&self, user: &str, kind: ListKind, wanted: impl Fn(&SnapshotHead) -> bool) {
+        let (session, started) = (self.row(user).await.id, Instant::now());
+        loop {
+            let head = self.stores.snapshots.head(&session, kind).await.expect("the database answers");
+            if head.as_ref().is_some_and(&wanted) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(10), "still {head:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Connects the user and scans the code with their phone; returns the session's name once it is WORKING.
@@ -139,13 +222,24 @@ impl std::ops::Deref for TestApp {
 }
 
 impl Replica {
-    fn start(stores: &Stores, waha: &FakeWaha) -> Self {
+    /// What its WAHA signs reports with, if it reports to it.
+    pub const WEBHOOK_SECRET: &str = "what the fake WAHA signs with";
+
+    fn start(stores: &Stores, waha: &FakeWaha, clock: &Arc<TestClock>, reported_to: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let webhook = WebhookConfig {
+            url: format!("{url}{WEBHOOKS_PATH}").parse().expect("our address"),
+            secret: SecretString::from(Self::WEBHOOK_SECRET),
+            previous_secret: None,
+        };
         let worker = WorkerConfig {
             name: "default".parse().expect("a worker's name"),
             url: waha.url().parse().expect("the fake's address"),
             api_key: SecretString::from(waha.api_key()),
-            webhook: None,
+            webhook: reported_to.then_some(webhook),
         };
+        let webhooks = Arc::new(WahaWebhooks::new([&worker]));
         let deadlines = Deadlines { status: Duration::from_secs(2), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
         let gateway = Arc::new(WahaGateway::new([worker], &config).expect("a good worker"));
@@ -154,19 +248,20 @@ impl Replica {
             leases: stores.leases.clone(),
             groups: stores.groups.clone(),
             deployments: stores.deployments.clone(),
+            snapshots: stores.snapshots.clone(),
+            tasks: stores.tasks.clone(),
             gateway: gateway.clone(),
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             random: Arc::new(SystemRandom),
         };
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
         let state = Arc::new(State {
-            services: Services::new(&ports, "default".parse().expect("a worker's name")),
+            services: Services::new(&ports, "default".parse().expect("a worker's name"), Services::DIRECTORY_MEMORY),
             tokens: TokenKey::new(&secret, None, None, Arc::new(SystemClock)),
             database: stores.database.clone(),
             gateway,
+            webhooks,
         });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let served = Arc::clone(&state);
         let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
         let server = HttpServer::new(app)
@@ -180,6 +275,11 @@ impl Replica {
         tokio::spawn(server);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { url, client, state, server: handle }
+    }
+
+    /// Its lists.
+    pub fn directory(&self) -> &Directory {
+        &self.state.services.directory
     }
 
     /// Calls a query; `Value::Null` is no input.
@@ -211,6 +311,16 @@ impl Replica {
         let request = request.header("content-type", "application/json");
         let request = if input.is_null() { request } else { request.body(input.to_string()) };
         self.signed(user, request)
+    }
+
+    /// A report that has not been sent.
+    pub fn webhook(&self, worker: &str, hmac: Option<&str>, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        let request = self.client.post(format!("{}{WEBHOOKS_PATH}/{worker}", self.url)).body(body);
+        let request = request.header("content-type", "application/json");
+        match hmac {
+            Some(hmac) => request.header("x-webhook-hmac", hmac),
+            None => request,
+        }
     }
 
     /// A plain GET of some other path.

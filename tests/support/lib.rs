@@ -1,6 +1,7 @@
 //! What the tests share: stores to run on, and what stands in for the world outside.
 
 pub mod app;
+pub mod clock;
 pub mod memory;
 pub mod postgres;
 pub mod stores;

@@ -39,17 +39,28 @@ impl<K: Eq + Hash + Clone + Send + 'static, V: Clone + Send + Sync + 'static> Si
     where
         W: Future<Output = Result<V, Error>> + Send + 'static,
     {
-        let flight = {
-            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(flight) = flights.get(&key) {
-                flight.clone()
-            } else {
-                let flight = self.launch(key.clone(), work());
-                flights.insert(key, flight.clone());
-                flight
-            }
-        };
-        flight.await
+        self.board(key, work).await
+    }
+
+    /// Sees to it that there is a flight for `key`, and waits for nothing.
+    pub(crate) fn start<W>(&self, key: K, work: impl FnOnce() -> W)
+    where
+        W: Future<Output = Result<V, Error>> + Send + 'static,
+    {
+        drop(self.board(key, work));
+    }
+
+    fn board<W>(&self, key: K, work: impl FnOnce() -> W) -> Flight<V>
+    where
+        W: Future<Output = Result<V, Error>> + Send + 'static,
+    {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&key) {
+            return flight.clone();
+        }
+        let flight = self.launch(key.clone(), work());
+        flights.insert(key, flight.clone());
+        flight
     }
 
     fn launch<W>(&self, key: K, work: W) -> Flight<V>

@@ -192,7 +192,12 @@ impl Session {
 
     /// Whether the user's screen shows it as connected, going by what the row remembers.
     pub fn is_shown(&self, now: DateTime<Utc>) -> bool {
-        self.lifecycle == Lifecycle::Connected && self.down_since.is_none_or(|since| now - since < Self::DOWN_GRACE)
+        self.lifecycle == Lifecycle::Connected && !self.is_lost(now)
+    }
+
+    /// Whether WAHA has said STOPPED, FAILED or absent for so long that it is no reboot.
+    pub fn is_lost(&self, now: DateTime<Utc>) -> bool {
+        self.down_since.is_some_and(|since| now - since >= Self::DOWN_GRACE)
     }
 }
 

@@ -32,6 +32,9 @@ fn told(error: &Error) -> Told {
         Error::Precondition(precondition) => return told_precondition(*precondition),
         Error::ActiveCampaign => (Code::Conflict, "active_campaign", "The group has a scheduled or running campaign"),
         Error::VersionGone => (Code::Conflict, "version_gone", "The list has changed: start again from its first page"),
+        Error::TooSoon(_) => {
+            (Code::TooManyRequests, "refreshed_recently", "The lists were refreshed a moment ago: try again later")
+        }
         Error::WorkerFailing => (
             Code::ServiceUnavailable,
             "worker_failing",

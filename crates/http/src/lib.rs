@@ -5,9 +5,11 @@ mod error;
 mod health;
 mod routes;
 mod state;
+mod webhooks;
 
 pub mod trpc;
 
 pub use auth::{Principal, Secret, ShortSecret, TokenKey, TokenRefused};
 pub use routes::routes;
 pub use state::State;
+pub use webhooks::WEBHOOKS_PATH;

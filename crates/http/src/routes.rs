@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web;
 
 use crate::trpc::user::Context;
-use crate::{State, auth, health, trpc};
+use crate::{State, auth, health, trpc, webhooks};
 
 /// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`).
 pub fn routes(state: &Arc<State>, trpc_path: &str) -> impl FnOnce(&mut web::ServiceConfig) {
@@ -17,6 +17,10 @@ pub fn routes(state: &Arc<State>, trpc_path: &str) -> impl FnOnce(&mut web::Serv
             principal: auth::principal(request, &state.tokens),
             state: Arc::clone(&state),
         };
-        server.app_data(data).configure(health::routes).service(trpc::service(&trpc_path, router, context));
+        server
+            .app_data(data)
+            .configure(health::routes)
+            .configure(webhooks::routes)
+            .service(trpc::service(&trpc_path, router, context));
     }
 }

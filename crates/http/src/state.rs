@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_domain::ports::{Database, WhatsAppGateway};
+use switchboard_domain::ports::{Database, WebhookReader, WhatsAppGateway};
 use switchboard_domain::services::Services;
 
 use crate::auth::TokenKey;
@@ -17,4 +17,6 @@ pub struct State {
     pub database: Arc<dyn Database>,
     /// Asked which workers answer.
     pub gateway: Arc<dyn WhatsAppGateway>,
+    /// Reads what workers report.
+    pub webhooks: Arc<dyn WebhookReader>,
 }

@@ -23,7 +23,10 @@ macro_rules! on_every_database {
 
 mod connect;
 mod directory;
+mod freshness;
 mod isolation;
+mod paging;
+mod reports;
 mod session;
 mod stream;
 mod upstream;

@@ -138,8 +138,7 @@ async fn linked_groups_follow_renames(stores: Stores) {
     app.mutate("ana", "user.linkWhatsAppGroup", link.clone()).await.data();
 
     assert!(app.waha.rename_group(&name, &group, "Renamed ✨"));
-    // A replica has kept no list: it fetches the new name.
-    app.replica().query("ana", "user.getWhatsAppGroups", json!({ "sessionName": name })).await.data();
+    app.mutate("ana", "user.refreshDirectory", json!({ "sessionName": name })).await.data();
 
     let session = app.query("ana", "user.getWhatsAppSession", Value::Null).await;
     assert_eq!(session.data()["WhatsAppGroups"][0]["groupName"], "Renamed ✨");

@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
+use super::roster::Roster;
 use super::status::StatusReader;
 use crate::flight::SingleFlight;
 use crate::ports::{Created, Fence, GatewayError, Ports};
@@ -176,6 +177,7 @@ impl Parts {
         if !sessions.forget_pairing(&session.id, fence, self.ports.clock.now()).await? {
             return Err(Error::Busy);
         }
+        self.ports.clock.sleep(Roster::MEMORY).await;
         // A logout starts the session again only if WAHA counted it as running.
         match gateway.session(&at).await? {
             Some(upstream) if upstream.status == SessionStatus::Stopped => Ok(gateway.start(&at).await?),
@@ -213,6 +215,7 @@ fn is_definite(error: &Error) -> bool {
         | Error::Precondition(_)
         | Error::ActiveCampaign
         | Error::VersionGone
+        | Error::TooSoon(_)
         | Error::WorkerFailing
         | Error::Busy
         | Error::Internal
@@ -240,7 +243,7 @@ mod tests {
     }
 
     async fn connect(sessions: MockSessionRepository, gateway: MockWhatsAppGateway) -> Result<Connected, Error> {
-        let services = Services::new(&ports(sessions, gateway), "default".parse().unwrap());
+        let services = Services::new(&ports(sessions, gateway), "default".parse().unwrap(), 1 << 20);
         services.connect.run(&"alice".parse().unwrap()).await
     }
 

@@ -1,126 +1,71 @@
 //! Groups and contacts: fetched whole, sorted and searched here, because WAHA has no search and its paging is cosmetic.
 
-mod snapshot;
+mod listing;
+mod refresh;
+mod reports;
+mod shelf;
 
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use moka::sync::Cache;
+use chrono::TimeDelta;
 
-use self::snapshot::{ContactEntry, Entry, GroupEntry, Snapshot};
-use super::access;
-use super::status::{Reading, StatusReader};
-use crate::flight::SingleFlight;
-use crate::ports::{GatewayError, Ports};
+pub use self::listing::{Listing, PageRequest};
+use self::refresh::Refresher;
+use self::reports::Reports;
+use self::shelf::Held;
+use super::roster::Roster;
+use super::status::StatusReader;
+use crate::ports::{GatewayError, Ports, UpstreamEvent};
 use crate::{
-    Contact, Epoch, Error, Group, GroupId, Limit, Page, Precondition, SearchTerm, Session, SessionId, SessionName,
-    SessionStatus, UserId,
+    Error, Group, GroupId, ListKind, ListVersion, Matches, Precondition, SearchTerm, Session, SessionName, UserId, View,
 };
 
-/// Which entries of a list a client wants.
-#[derive(Clone, Debug)]
-pub struct PageRequest {
-    /// At most this many.
-    pub limit: Limit,
-    /// From this offset on.
-    pub cursor: u64,
-    /// Only those found by this.
-    pub search: Option<SearchTerm>,
-    /// Only from this version of the list, so that pages fit together.
-    pub version: Option<String>,
-}
-
-/// A page of a list, and how much it is worth.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing<T> {
-    /// The page.
-    pub page: Page<T>,
-    /// Names the list's content; equal content has equal versions, on every replica of the same build.
-    pub version: String,
-    /// When WAHA gave it.
-    pub synced_at: DateTime<Utc>,
-    /// Whether it is older than it should be, because WAHA could not be asked.
-    pub stale: bool,
-    /// Whether WhatsApp may still be filling it after a pairing.
-    pub syncing: bool,
-    /// Whether WhatsApp may have cut it at its cap.
-    pub possibly_truncated: bool,
-}
-
 /// The groups and contacts of users' sessions.
+///
+/// A list is answered from memory; what is not there is read from the database, and what is in neither is fetched from
+/// WAHA. One that is older than [`Directory::FRESH_FOR`] is served and refreshed meanwhile, so that a WAHA that is slow or
+/// off keeps nobody waiting who has been served before.
 pub struct Directory {
-    parts: Arc<Parts>,
-    groups: Shelf<GroupEntry>,
-    contacts: Shelf<ContactEntry>,
-}
-
-struct Parts {
-    ports: Ports,
-    reader: Arc<StatusReader>,
-}
-
-/// The lists of one kind: those that are fresh, and those under way.
-struct Shelf<E> {
-    kept: Kept<E>,
-    flights: SingleFlight<Pairing, Arc<Snapshot<E>>>,
-}
-
-/// Lists that were fetched before, within a bound.
-type Kept<E> = Cache<Pairing, Arc<Snapshot<E>>>;
-
-/// Whose list it is: one pairing of one session. Nothing kept under one is ever shown under another.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Pairing {
-    session: SessionId,
-    epoch: Epoch,
-    since: Option<DateTime<Utc>>,
+    refresher: Arc<Refresher>,
+    roster: Roster,
+    reports: Reports,
 }
 
 impl Directory {
     /// A list younger than this is served without asking WAHA.
-    pub const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
-    /// How long a call waits for a list; the fetch goes on without it.
+    pub const FRESH_FOR: TimeDelta = Held::FRESH_FOR;
+    /// How long a call waits for a list that is not known yet; the fetch goes on without it.
     pub const PATIENCE: Duration = Duration::from_secs(25);
-    /// How long after a pairing WhatsApp may still be filling the lists.
-    const SYNC_TIME: TimeDelta = TimeDelta::minutes(3);
+    /// How often a user may have the lists of a session fetched anew.
+    pub const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+    /// How long lists are kept that nobody asked for.
+    pub const KEPT_FOR: TimeDelta = TimeDelta::days(30);
     /// WhatsApp lists at most this many groups.
     const GROUP_CAP: usize = 500;
-    /// Longer lists are looked through away from the server's threads.
-    const LOOKED_THROUGH_AT_ONCE: usize = 2000;
-    /// How many entries all kept lists of a kind may have together.
-    const KEPT_ENTRIES: u64 = 1_000_000;
+    /// Lists with more bytes are searched away from the server's threads.
+    const SEARCHED_AT_ONCE: usize = 1024 * 1024;
+    const TIDY_INTERVAL: Duration = Duration::from_hours(1);
 
-    /// The use case; its fetches run on the present runtime.
+    /// The use case, with `memory` bytes for lists; its fetches run on the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(ports: &Ports, reader: Arc<StatusReader>) -> Self {
-        Self {
-            parts: Arc::new(Parts { ports: ports.clone(), reader }),
-            groups: Shelf::new(Self::KEPT_ENTRIES),
-            contacts: Shelf::new(Self::KEPT_ENTRIES),
-        }
+    pub fn new(ports: &Ports, reader: Arc<StatusReader>, memory: u64) -> Self {
+        let refresher = Arc::new(Refresher::new(ports, reader, memory));
+        let reports = Reports::new(Arc::clone(&refresher), ports.sessions.clone());
+        let roster = Roster::new(ports.sessions.clone(), ports.clock.clone());
+        Self { refresher, roster, reports }
     }
 
     /// A page of the groups of a user's session, by folded name then id.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Precondition::NotConnected`], [`Precondition::NotPaired`], [`Precondition::Starting`];
-    /// [`Error::VersionGone`]; [`GatewayError::Timeout`] after [`Directory::PATIENCE`], while the fetch goes on; WAHA's
-    /// and the database's failures.
-    pub async fn groups(
-        &self,
-        owner: &UserId,
-        name: &SessionName,
-        request: &PageRequest,
-    ) -> Result<Listing<Group>, Error> {
-        let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
-        let (session, snapshot) = self.group_snapshot(session).await?;
-        let possibly_truncated = snapshot.entries.len() == Self::GROUP_CAP;
-        let listing = Self::listing(&session, snapshot, request, |_| true).await?;
-        Ok(Listing { possibly_truncated, ..listing })
+    /// [`Error::VersionGone`]; of a list that is not known yet: [`GatewayError::Timeout`] after [`Directory::PATIENCE`],
+    /// while the fetch goes on, and WAHA's failures; the database's failures.
+    pub async fn groups(&self, owner: &UserId, name: &SessionName, page: PageRequest) -> Result<Listing, Error> {
+        self.list(owner, name, ListKind::Groups, View::Mine, page).await
     }
 
     /// A page of the contacts of a user's session, by folded name then id. `all` includes people whom the engine does
@@ -132,183 +77,132 @@ impl Directory {
         &self,
         owner: &UserId,
         name: &SessionName,
-        request: &PageRequest,
+        page: PageRequest,
         all: bool,
-    ) -> Result<Listing<Contact>, Error> {
-        let session = access::wanted(&*self.parts.ports.sessions, owner, name).await?;
-        let fetch = |parts: Arc<Parts>, session| async move { parts.fetch_contacts(session).await };
-        let (session, snapshot) = self.snapshot(&self.contacts, session, fetch).await?;
-        Self::listing(&session, snapshot, request, move |entry| all || entry.contact.is_mine).await
+    ) -> Result<Listing, Error> {
+        let view = if all { View::All } else { View::Mine };
+        self.list(owner, name, ListKind::Contacts, view, page).await
+    }
+
+    /// Has both lists fetched anew from WhatsApp, and waits for them.
+    ///
+    /// # Errors
+    /// [`Error::TooSoon`] within [`Directory::REFRESH_INTERVAL`] of the last one, on any replica; [`Error::NotFound`] and
+    /// the preconditions of [`Directory::groups`]; [`GatewayError::Timeout`] after [`Directory::PATIENCE`], while the
+    /// fetch goes on; WAHA's and the database's failures.
+    pub async fn refresh(&self, owner: &UserId, name: &SessionName) -> Result<(), Error> {
+        let session = self.wanted(owner, name).await?;
+        tokio::select! {
+            refreshed = self.refresher.refresh_at_will((*session).clone()) => refreshed,
+            () = self.refresher.clock().sleep(Self::PATIENCE) => Err(GatewayError::Timeout.into()),
+        }
+    }
+
+    /// Takes what WAHA reported. Returns at once; the lists show it a second later.
+    pub fn take(&self, event: UpstreamEvent) {
+        self.reports.take(event);
+    }
+
+    /// Deletes stored lists that nobody asked for in [`Directory::KEPT_FOR`], and those of accounts that are gone. Returns
+    /// how many.
+    ///
+    /// # Errors
+    /// The database's failures.
+    pub async fn tidy(&self) -> Result<u64, Error> {
+        self.refresher.purge(Self::KEPT_FOR).await
+    }
+
+    /// Tidies every hour, for ever.
+    pub async fn keep_tidy(&self) {
+        loop {
+            self.refresher.clock().sleep(Self::TIDY_INTERVAL).await;
+            match self.tidy().await {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(deleted, "old lists were deleted"),
+                Err(error) => tracing::warn!(%error, "old lists were not deleted: trying again in an hour"),
+            }
+        }
     }
 
     /// One group of a session, and the session as it is now.
-    pub(super) async fn group(&self, session: Session, id: &GroupId) -> Result<(Session, Group), Error> {
-        let (session, snapshot) = self.group_snapshot(session).await?;
-        let found = snapshot.entries.iter().find(|entry| entry.group.id == *id).ok_or(Error::NoGroup)?;
-        Ok((session, found.group.clone()))
+    pub(super) async fn group(&self, session: Session, id: &GroupId) -> Result<(Arc<Session>, Group), Error> {
+        let (session, held) = self.held(Arc::new(session), ListKind::Groups).await?;
+        let group = held.snapshot.group(id).ok_or(Error::NoGroup)?;
+        Ok((session, group))
     }
 
-    async fn group_snapshot(&self, session: Session) -> Result<(Session, Arc<Snapshot<GroupEntry>>), Error> {
-        let fetch = |parts: Arc<Parts>, session| async move { parts.fetch_groups(session).await };
-        self.snapshot(&self.groups, session, fetch).await
-    }
-
-    async fn snapshot<E, F, W>(
+    async fn list(
         &self,
-        shelf: &Shelf<E>,
-        session: Session,
-        fetch: F,
-    ) -> Result<(Session, Arc<Snapshot<E>>), Error>
-    where
-        E: Entry,
-        F: FnOnce(Arc<Parts>, Session) -> W,
-        W: Future<Output = Result<Snapshot<E>, Error>> + Send + 'static,
-    {
-        let clock = &self.parts.ports.clock;
-        if session.paired_at.is_some()
-            && let Some(kept) = fresh(&shelf.kept, &Pairing::of(&session), clock.now())
-        {
-            return Ok((session, kept));
-        }
-        // Asked for a list in any other status, WAHA would wait 5 to 10 s before it says no.
-        let reading = self.parts.reader.read(session).await?;
-        check_working(&reading)?;
-        let session = reading.session;
-        let (key, kept, now) = (Pairing::of(&session), shelf.kept.clone(), clock.now());
-        let fetched = fetch(Arc::clone(&self.parts), session.clone());
-        let flight = shelf.flights.run(key.clone(), || async move {
-            // While the status was asked for, another flight may have landed.
-            if let Some(landed) = fresh(&kept, &key, now) {
-                return Ok(landed);
+        owner: &UserId,
+        name: &SessionName,
+        kind: ListKind,
+        view: View,
+        page: PageRequest,
+    ) -> Result<Listing, Error> {
+        let session = self.wanted(owner, name).await?;
+        let (session, mut held) = self.held(session, kind).await?;
+        if let Some(version) = &page.version {
+            let version: ListVersion = version.parse().map_err(|_| Error::VersionGone)?;
+            if version != held.snapshot.version() {
+                held = self.refresher.version(&session, kind, version).await?.ok_or(Error::VersionGone)?;
             }
-            let snapshot = Arc::new(fetched.await?);
-            kept.insert(key, Arc::clone(&snapshot));
-            Ok(snapshot)
-        });
-        tokio::select! {
-            snapshot = flight => Ok((session, snapshot?)),
-            () = clock.sleep(Self::PATIENCE) => Err(GatewayError::Timeout.into()),
         }
-    }
-
-    async fn listing<E: Entry>(
-        session: &Session,
-        snapshot: Arc<Snapshot<E>>,
-        request: &PageRequest,
-        keep: impl Fn(&E) -> bool + Send + 'static,
-    ) -> Result<Listing<E::Item>, Error> {
-        if request.version.as_ref().is_some_and(|version| *version != snapshot.version) {
-            return Err(Error::VersionGone);
-        }
-        let PageRequest { search, cursor, limit, .. } = request.clone();
-        let looked_at = Arc::clone(&snapshot);
-        let look = move || {
-            let found = |entry: &&E| keep(entry) && search.as_ref().is_none_or(|term| entry.matches(term));
-            let entries: Vec<&E> = looked_at.entries.iter().filter(found).collect();
-            Page::of(&entries, cursor, limit)
+        let picked = match page.search {
+            None => held.snapshot.page(view, page.cursor, page.limit),
+            Some(term) => self.search(&held, view, term).await?.page(page.cursor, page.limit),
         };
-        let page = if snapshot.entries.len() > Self::LOOKED_THROUGH_AT_ONCE {
-            tokio::task::spawn_blocking(look).await.map_err(|_| Error::Internal)?
-        } else {
-            look()
-        };
-        let since_pairing = session.paired_at.map(|paired_at| snapshot.synced_at - paired_at);
+        let now = self.refresher.clock().now();
         Ok(Listing {
-            page,
-            version: snapshot.version.clone(),
-            synced_at: snapshot.synced_at,
-            stale: false,
-            syncing: since_pairing.is_some_and(|since| since < Self::SYNC_TIME),
-            possibly_truncated: false,
+            picked,
+            synced_at: held.synced_at,
+            stale: held.is_stale(now),
+            syncing: held.is_syncing(&session, now),
+            possibly_truncated: kind == ListKind::Groups && held.snapshot.len(View::All) == Self::GROUP_CAP,
+            snapshot: Arc::clone(&held.snapshot),
         })
     }
-}
 
-impl Parts {
-    async fn fetch_groups(&self, session: Session) -> Result<Snapshot<GroupEntry>, Error> {
-        let groups = self.ports.gateway.groups(&session.address()).await.map_err(not_listed)?;
-        self.follow_names(&session, &groups).await;
-        self.build(&session, groups.into_iter().map(GroupEntry::new)).await
+    async fn search(&self, held: &Held, view: View, term: SearchTerm) -> Result<Arc<Matches>, Error> {
+        let (shelf, snapshot) = (&self.refresher.shelf, &held.snapshot);
+        if let Some(found) = shelf.found(snapshot.version(), view, &term) {
+            return Ok(found);
+        }
+        let matches = if snapshot.bytes() > Self::SEARCHED_AT_ONCE {
+            let (snapshot, term) = (Arc::clone(snapshot), term.clone());
+            self.refresher.workbench.run(move || snapshot.search(view, &term)).await?
+        } else {
+            snapshot.search(view, &term)
+        };
+        let matches = Arc::new(matches);
+        shelf.remember(snapshot.version(), view, term, Arc::clone(&matches));
+        Ok(matches)
     }
 
-    async fn fetch_contacts(&self, session: Session) -> Result<Snapshot<ContactEntry>, Error> {
-        let (gateway, at) = (&self.ports.gateway, session.address());
-        let (listed, twins) = tokio::try_join!(gateway.contacts(&at), gateway.lid_twins(&at)).map_err(not_listed)?;
-        // WAHA is asked again who oneself is: the row knows no hidden id.
-        let reading = self.reader.read(session.clone()).await?;
-        let me = reading.upstream.and_then(|upstream| upstream.me);
-        let contacts = Contact::from_listed(listed, &twins, me.as_ref());
-        self.build(&session, contacts.into_iter().map(ContactEntry::new)).await
+    /// The owner's session, if they have not logged it out.
+    async fn wanted(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
+        let session = self.roster.find(owner, name).await?.ok_or(Error::NotFound)?;
+        if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
     }
 
-    /// Sorts away from the server's threads: 100 000 entries take a while.
-    async fn build<E: Entry>(
-        &self,
-        session: &Session,
-        entries: impl Iterator<Item = E> + Send + 'static,
-    ) -> Result<Snapshot<E>, Error> {
-        let (synced_at, epoch) = (self.ports.clock.now(), session.epoch);
-        let build = move || Snapshot::build(entries, epoch, synced_at);
-        tokio::task::spawn_blocking(build).await.map_err(|_| Error::Internal)
-    }
-
-    /// Linked groups follow renames. A failure is no reason to withhold the list: the next fetch tries again.
-    async fn follow_names(&self, session: &Session, groups: &[Group]) {
-        if let Err(error) = self.rename(session, groups).await {
-            tracing::warn!(%error, "linked groups were not renamed");
+    /// The list, from memory, from the database, or from WAHA; and the session as it is now.
+    async fn held(&self, session: Arc<Session>, kind: ListKind) -> Result<(Arc<Session>, Arc<Held>), Error> {
+        if let Some(held) = self.refresher.at_hand(&session, kind) {
+            return Ok((session, held));
+        }
+        tokio::select! {
+            found = self.find(session, kind) => found,
+            () = self.refresher.clock().sleep(Self::PATIENCE) => Err(GatewayError::Timeout.into()),
         }
     }
 
-    async fn rename(&self, session: &Session, groups: &[Group]) -> Result<(), Error> {
-        let Some(account) = &session.account else { return Ok(()) };
-        for linked in self.ports.groups.linked(&session.id, account).await? {
-            let renamed = groups.iter().find(|group| group.id == linked.group && group.name != linked.name);
-            if let Some(group) = renamed {
-                self.ports.groups.rename(&linked.id, &group.name, self.ports.clock.now()).await?;
-            }
+    async fn find(&self, session: Arc<Session>, kind: ListKind) -> Result<(Arc<Session>, Arc<Held>), Error> {
+        let session = self.refresher.paired(session).await?;
+        if let Some(held) = self.refresher.known(&session, kind).await? {
+            return Ok((session, held));
         }
-        Ok(())
-    }
-}
-
-impl<E: Entry> Shelf<E> {
-    fn new(entries: u64) -> Self {
-        let weight = |_: &Pairing, list: &Arc<Snapshot<E>>| u32::try_from(list.entries.len() + 1).unwrap_or(u32::MAX);
-        Self { kept: Cache::builder().max_capacity(entries).weigher(weight).build(), flights: SingleFlight::new() }
-    }
-}
-
-/// A list that need not be fetched again.
-fn fresh<E: Entry>(kept: &Kept<E>, key: &Pairing, now: DateTime<Utc>) -> Option<Arc<Snapshot<E>>> {
-    kept.get(key).filter(|list| now - list.synced_at < Directory::FRESH_FOR)
-}
-
-impl Pairing {
-    fn of(session: &Session) -> Self {
-        Self { session: session.id.clone(), epoch: session.epoch, since: session.paired_at }
-    }
-}
-
-/// Whether WAHA answers for lists now.
-fn check_working(reading: &Reading) -> Result<(), Error> {
-    match reading.status() {
-        SessionStatus::Working => Ok(()),
-        SessionStatus::Stopped | SessionStatus::Failed => Err(Precondition::NotConnected.into()),
-        SessionStatus::ScanQrCode | SessionStatus::PasskeyRequired | SessionStatus::PasskeyConfirmationRequired => {
-            Err(Precondition::NotPaired.into())
-        }
-        SessionStatus::Starting | SessionStatus::Other(_) if reading.session.paired_at.is_some() => {
-            Err(Precondition::Starting.into())
-        }
-        SessionStatus::Starting | SessionStatus::Other(_) => Err(Precondition::NotPaired.into()),
-    }
-}
-
-/// The session left WORKING between the two questions.
-fn not_listed(error: GatewayError) -> Error {
-    match error {
-        GatewayError::NoSession => Precondition::NotConnected.into(),
-        GatewayError::WrongStatus(_) => Precondition::Starting.into(),
-        error => error.into(),
+        let held = self.refresher.refresh((*session).clone(), kind).await?;
+        // Much may have happened meanwhile: a logout, another account.
+        let session = self.wanted(&session.owner, &session.name).await?;
+        if held.epoch == session.epoch { Ok((session, held)) } else { Err(Precondition::Starting.into()) }
     }
 }

@@ -23,11 +23,11 @@ impl LinkGroup {
     pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<GroupCampaigns, Error> {
         let session = access::wanted(&*self.ports.sessions, owner, name).await?;
         let (session, group) = self.directory.group(session, group).await?;
-        let account = session.account.ok_or(Precondition::NotPaired)?;
+        let account = session.account.clone().ok_or(Precondition::NotPaired)?;
         let now = self.ports.clock.now();
         let link = LinkedGroup {
             id: self.ports.random.cuid().parse().map_err(|_| Error::Internal)?,
-            session: session.id,
+            session: session.id.clone(),
             account,
             group: group.id,
             name: group.name,
@@ -56,7 +56,7 @@ impl UnlinkGroup {
     /// failures.
     pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<(), Error> {
         let session = access::owned(&*self.ports.sessions, owner, name).await?;
-        let account = session.account.ok_or(Error::NoGroup)?;
+        let account = session.account.clone().ok_or(Error::NoGroup)?;
         match self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await? {
             Unlinked::Done => Ok(()),
             Unlinked::NotLinked => Err(Error::NoGroup),

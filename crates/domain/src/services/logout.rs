@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::access;
 use super::lease::SessionLeases;
+use super::roster::Roster;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, Fence, SessionRepository, WhatsAppGateway};
 use crate::{Error, Lifecycle, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
@@ -78,6 +79,7 @@ impl LogoutFinisher {
 
     /// Unpairs and deletes the session in WAHA and disconnects its row. Does nothing if there is no logout to complete.
     pub(super) async fn finish(&self, id: &SessionId, fence: Fence) -> Result<(), Error> {
+        let began = self.clock.now();
         let session = self.sessions.get(id).await?.ok_or(Error::NotFound)?;
         if session.lifecycle != Lifecycle::LoggingOut {
             return Ok(());
@@ -92,6 +94,11 @@ impl LogoutFinisher {
             }
             // Unpairs, stops and deletes.
             self.gateway.delete(&at).await?;
+        }
+        // The intent was stored before this began: then nobody remembers the session as wanted any more.
+        let elapsed = (self.clock.now() - began).to_std().unwrap_or_default();
+        if let Some(left) = Roster::MEMORY.checked_sub(elapsed) {
+            self.clock.sleep(left).await;
         }
         let done = self.sessions.finish_logout(id, fence, self.clock.now()).await?;
         if done { Ok(()) } else { Err(Error::Busy) }

@@ -10,9 +10,12 @@ mod overview;
 mod phone;
 mod qr;
 mod restart;
+mod roster;
 mod status;
+mod task_lease;
 #[cfg(test)]
 mod testing;
+mod workbench;
 
 pub use connect::{Connect, Connected};
 pub use directory::{Directory, Listing, PageRequest};
@@ -55,17 +58,20 @@ pub struct Services {
 }
 
 impl Services {
-    /// The use cases on `ports`; new sessions are placed on `worker`. Work that outlives its caller runs on the present
-    /// runtime.
+    /// How much memory lists take unless told otherwise: those of some 5 000 000 groups and contacts.
+    pub const DIRECTORY_MEMORY: u64 = 256 * 1024 * 1024;
+
+    /// The use cases on `ports`; new sessions are placed on `worker`, and lists in memory take up to `directory_memory`
+    /// bytes. Work that outlives its caller runs on the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(ports: &Ports, worker: WorkerName) -> Self {
+    pub fn new(ports: &Ports, worker: WorkerName, directory_memory: u64) -> Self {
         let Ports { sessions, gateway, clock, random, leases, .. } = ports.clone();
         let reader = Arc::new(StatusReader::new(sessions.clone(), gateway.clone(), clock.clone()));
         let leases = Arc::new(SessionLeases { leases, clock: clock.clone(), random });
         let logout = Logout::new(sessions.clone(), gateway.clone(), leases.clone(), clock.clone());
-        let directory = Arc::new(Directory::new(ports, reader.clone()));
+        let directory = Arc::new(Directory::new(ports, reader.clone(), directory_memory));
         Self {
             connect: Connect::new(ports, reader.clone(), leases.clone(), &logout, worker),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },

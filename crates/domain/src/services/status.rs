@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access;
+use super::roster::Roster;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, SessionRepository, WhatsAppGateway};
 use crate::{Error, Session, SessionId, SessionName, SessionStatus, UpstreamSession, UserId};
@@ -71,6 +72,10 @@ impl Asker {
             return Ok(Reading { session, upstream });
         };
         if self.sessions.record(&session.id, session.revision, &seen, now).await? {
+            if seen.epoch != session.epoch {
+                // Another account: once this is said, nobody may still be shown the old one's lists.
+                self.clock.sleep(Roster::MEMORY).await;
+            }
             return Ok(Reading { session: session.with(seen), upstream });
         }
         // The row moved on while WAHA was asked: what it says now counts, and this answer is not remembered.

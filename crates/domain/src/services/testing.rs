@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::ports::{
     Clock, Fence, Lease, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
-    MockSessionRepository, MockWhatsAppGateway, Ports,
+    MockSessionRepository, MockSnapshotStore, MockTaskLeases, MockWhatsAppGateway, Ports,
 };
 use crate::{Lifecycle, Me, Session, SessionStatus, UpstreamSession};
 
@@ -78,6 +78,8 @@ pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGatewa
         leases: Arc::new(free_leases()),
         groups: Arc::new(MockGroupRepository::new()),
         deployments: Arc::new(deployments),
+        snapshots: Arc::new(MockSnapshotStore::new()),
+        tasks: Arc::new(MockTaskLeases::new()),
         gateway: Arc::new(gateway),
         clock: PausedClock::new(),
         random: Arc::new(random()),

@@ -8,8 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use switchboard_domain::UserId;
 use switchboard_domain::ports::Clock;
 
@@ -43,6 +45,15 @@ pub struct TokenKey {
     issuer: Option<String>,
     audience: Option<String>,
     clock: Arc<dyn Clock>,
+    /// By hash, so that no token is kept.
+    verified: Cache<[u8; 32], Arc<Verified>>,
+}
+
+/// What a token that is signed and meant for us says.
+struct Verified {
+    user: UserId,
+    exp: NumericDate,
+    nbf: Option<NumericDate>,
 }
 
 /// A token that is no good. Why is nobody's business but the log's.
@@ -87,6 +98,10 @@ impl NumericDate {
 impl TokenKey {
     /// Longer tokens are refused unread.
     const MAX_BYTES: usize = 8 * 1024;
+    /// How many tokens that were good are remembered.
+    const REMEMBERED: u64 = 100_000;
+    /// For how long one is that nobody uses.
+    const REMEMBERED_FOR: Duration = Duration::from_mins(10);
     /// How far the clocks of two machines may be apart.
     const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
@@ -117,6 +132,7 @@ impl TokenKey {
             issuer,
             audience,
             clock,
+            verified: Cache::builder().max_capacity(Self::REMEMBERED).time_to_idle(Self::REMEMBERED_FOR).build(),
         }
     }
 
@@ -153,19 +169,37 @@ impl TokenKey {
         if token.len() > Self::MAX_BYTES {
             return Err("too long");
         }
+        let hash = Sha256::digest(token).into();
+        if let Some(verified) = self.verified.get(&hash) {
+            // However often it was good: its time runs out.
+            self.check_time(&verified)?;
+            return Ok(verified.user.clone());
+        }
+        let verified = self.check_signed(token)?;
+        self.check_time(&verified)?;
+        let user = verified.user.clone();
+        self.verified.insert(hash, Arc::new(verified));
+        Ok(user)
+    }
+
+    fn check_signed(&self, token: &str) -> Result<Verified, &'static str> {
         check_header(token)?;
-        let claims = jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
+        let Checked { sub, exp, nbf } = jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
             .map_err(|_| "form, signature, issuer or audience")?
             .claims;
+        Ok(Verified { user: sub.parse().map_err(|_| "no user id")?, exp, nbf })
+    }
+
+    fn check_time(&self, verified: &Verified) -> Result<(), &'static str> {
         let now = NumericDate::of(self.clock.now()).0;
         let leeway = Self::LEEWAY.as_seconds_f64();
-        if claims.exp.0 + leeway <= now {
+        if verified.exp.0 + leeway <= now {
             return Err("expired");
         }
-        if claims.nbf.is_some_and(|nbf| nbf.0 > now + leeway) {
+        if verified.nbf.is_some_and(|nbf| nbf.0 > now + leeway) {
             return Err("not yet valid");
         }
-        claims.sub.parse().map_err(|_| "no user id")
+        Ok(())
     }
 }
 
@@ -186,6 +220,8 @@ fn check_header(token: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use serde_json::{Value, json};
     use switchboard_domain::ports::MockClock;
 
@@ -220,6 +256,21 @@ mod tests {
         assert_eq!(key.verify(&key.sign(&user, Duration::from_mins(1)).unwrap()), Ok(user));
         let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
         assert_eq!(key.verify(&hs256(&expired)), Err(TokenRefused));
+    }
+
+    #[test]
+    fn a_token_that_was_good_before_is_refused_once_its_time_is_over() {
+        let now = Arc::new(AtomicI64::new(NOW));
+        let mut clock = MockClock::new();
+        let told = Arc::clone(&now);
+        clock.expect_now().returning(move || DateTime::from_timestamp(told.load(Ordering::SeqCst), 0).unwrap());
+        let key = TokenKey::new(&Secret::new(SECRET.to_owned().into()).unwrap(), None, None, Arc::new(clock));
+        let token = key.sign(&"alice".parse().unwrap(), Duration::from_mins(1)).unwrap();
+        for (seconds, good) in [(0, true), (89, true), (90, false), (89, true)] {
+            now.store(NOW + seconds, Ordering::SeqCst);
+            assert_eq!(key.verify(&token).is_ok(), good, "after {seconds} s");
+        }
+        assert_eq!(key.verify(&format!("{token}x")), Err(TokenRefused), "one that only begins like it");
     }
 
     #[test]

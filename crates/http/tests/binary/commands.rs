@@ -56,6 +56,8 @@ fn a_good_configuration_is_said_to_be_good_without_its_secrets() {
 fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expected() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("SERVER__BIND", "here", &["server.bind", "127.0.0.1:8080", "here"]),
+        ("SERVER__WORKERS", "0", &["server.workers", "1 or more"]),
+        ("SERVER__WORKERS", "many", &["server.workers", "many"]),
         ("SERVER__TRPC_PATH", "api", &["server.trpc_path", "/api/trpc"]),
         ("SERVER__CORS_ORIGINS", "https://a.example, nonsense", &["server.cors_origins", "https://app.example.com"]),
         ("SERVER__SHUTDOWN_SECONDS", "soon", &["server.shutdown_seconds", "soon"]),

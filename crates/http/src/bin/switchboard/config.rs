@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use switchboard_domain::services::Services;
 use switchboard_http::Secret;
 use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     database: Database,
     waha: Waha,
     auth: Auth,
+    directory: Directory,
     log: Log,
 }
 
@@ -30,6 +32,7 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 struct Server {
     bind: String,
+    workers: Option<usize>,
     trpc_path: String,
     #[serde(deserialize_with = "list_or_commas")]
     cors_origins: Vec<String>,
@@ -50,6 +53,7 @@ struct Waha {
     api_key: Option<SecretString>,
     webhook_url: Option<String>,
     webhook_secret: Option<SecretString>,
+    previous_webhook_secret: Option<SecretString>,
     deadlines: WahaDeadlines,
     /// Of an answer with groups or contacts.
     lists_max_bytes: Option<usize>,
@@ -76,6 +80,12 @@ struct Auth {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct Directory {
+    memory_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Log {
     filter: String,
     format: String,
@@ -94,6 +104,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             bind: "127.0.0.1:8080".to_owned(),
+            workers: None,
             trpc_path: "/api/trpc".to_owned(),
             cors_origins: Vec::new(),
             shutdown_seconds: 30,
@@ -120,6 +131,12 @@ impl Default for WahaDeadlines {
     }
 }
 
+impl Default for Directory {
+    fn default() -> Self {
+        Self { memory_bytes: Services::DIRECTORY_MEMORY }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { filter: super::telemetry::FILTER.to_owned(), format: "pretty".to_owned() }
@@ -130,6 +147,8 @@ impl Default for Log {
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) bind: SocketAddr,
+    /// Threads that answer requests; as many as there are cores, if nothing is said.
+    pub(crate) workers: Option<usize>,
     pub(crate) trpc_path: String,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) shutdown: Duration,
@@ -167,6 +186,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<String> {
         let server = self.server()?;
         self.auth()?;
+        self.directory_memory()?;
         self.log()?;
         let worker = self.worker()?;
         super::wiring::gateway(self)?;
@@ -181,10 +201,13 @@ impl Config {
     }
 
     pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
-        let Server { bind, trpc_path, cors_origins, shutdown_seconds } = &self.server;
+        let Server { bind, workers, trpc_path, cors_origins, shutdown_seconds } = &self.server;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
         if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
+        }
+        if *workers == Some(0) {
+            bail!("server.workers: expected 1 or more, found 0");
         }
         for origin in cors_origins {
             let url: Url = parsed("server.cors_origins", origin, "origins like https://app.example.com")?;
@@ -194,6 +217,7 @@ impl Config {
         }
         Ok(ServerConfig {
             bind: parsed("server.bind", bind, "an address and port like 127.0.0.1:8080")?,
+            workers: *workers,
             trpc_path: trpc_path.clone(),
             cors_origins: cors_origins.clone(),
             shutdown: Duration::from_secs(*shutdown_seconds),
@@ -208,6 +232,16 @@ impl Config {
         match self.database.max_connections {
             0 => bail!("database.max_connections: expected 1 or more, found 0"),
             connections => Ok(connections),
+        }
+    }
+
+    /// How much memory groups and contacts may take, in bytes.
+    pub(crate) fn directory_memory(&self) -> anyhow::Result<u64> {
+        match self.directory.memory_bytes {
+            bytes if bytes < 1024 * 1024 => {
+                bail!("directory.memory_bytes: expected 1048576 (1 MiB) or more, found {bytes}")
+            }
+            bytes => Ok(bytes),
         }
     }
 
@@ -275,7 +309,12 @@ impl Config {
         let Some(url) = self.waha.webhook_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
         let secret = self.waha.webhook_secret.as_ref();
         let secret = present("waha.webhook_secret", secret, "the secret that WAHA signs webhooks with")?;
-        Ok(Some(WebhookConfig { url: web_url("waha.webhook_url", url, URL)?, secret: secret.clone() }))
+        let previous_secret = self.waha.previous_webhook_secret.clone();
+        Ok(Some(WebhookConfig {
+            url: web_url("waha.webhook_url", url, URL)?,
+            secret: secret.clone(),
+            previous_secret: previous_secret.filter(|secret| !secret.expose_secret().is_empty()),
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `switchboard demo`: everything in one process, to try without a phone, a WAHA or a database.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ports::{CampaignRepository, Clock as _, Random as _};
-use switchboard_domain::services::PageRequest;
+use switchboard_domain::services::{PageRequest, Services};
 use switchboard_domain::{
-    Campaign, CampaignStatus, Limit, LinkedGroup, SessionName, SystemClock, SystemRandom, UserId,
+    Campaign, CampaignStatus, Group, Limit, LinkedGroup, SessionName, SystemClock, SystemRandom, UserId,
 };
-use switchboard_http::{Secret, State};
+use switchboard_http::{Secret, State, WEBHOOKS_PATH};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
-use switchboard_waha_adapter::{ClientConfig, WahaGateway, WorkerConfig};
+use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{FakeWaha, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -35,17 +35,21 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     store.migrate().await.context("the demo's database")?;
     let storage = wiring::stored_in(store);
 
+    // The fake WAHA has to be told where to report to before there is anything to serve.
+    let listener = serve::listen(options.bind)?;
+    let address = listener.local_addr()?;
     let waha = Arc::new(start_waha(&options).await?);
     let worker = WorkerConfig {
         name: wiring::worker_name(),
         url: waha.url().parse().context("the fake WAHA's address")?,
         api_key: SecretString::from(waha.api_key()),
-        webhook: None,
+        webhook: Some(webhook(address)?),
     };
+    let webhooks = Arc::new(WahaWebhooks::new([&worker]));
     let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default())?);
     let secret = Secret::new(random_text().into())?;
     let auth = AuthConfig { secret, issuer: None, audience: None };
-    let state = wiring::state(&storage, gateway, wiring::tokens(&auth));
+    let state = wiring::state(&storage, gateway, webhooks, wiring::tokens(&auth), Services::DIRECTORY_MEMORY);
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
@@ -54,12 +58,13 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         server.app_data(about.clone()).service(start_page).service(sign_in);
     };
     let server = ServerConfig {
-        bind: options.bind,
+        bind: address,
+        workers: None,
         trpc_path: "/api/trpc".to_owned(),
         cors_origins: Vec::new(),
         shutdown: Duration::from_secs(5),
     };
-    let (address, server) = serve::bind(&server, &state, more)?;
+    let server = serve::start(listener, &server, &state, more)?;
     announce(address, &waha.url());
     let served = serve::until_stopped(server).await;
     samples.abort();
@@ -76,6 +81,18 @@ async fn start_waha(options: &DemoOptions) -> anyhow::Result<FakeWaha> {
         ..Options::default()
     };
     switchboard_waha_fake::start(waha).await.context("the fake WAHA did not start")
+}
+
+/// Where the fake WAHA reports to, on the same machine.
+fn webhook(mut listening: SocketAddr) -> anyhow::Result<WebhookConfig> {
+    if listening.ip().is_unspecified() {
+        listening.set_ip(match listening {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    let url = format!("http://{listening}{WEBHOOKS_PATH}").parse().context("the address of webhooks")?;
+    Ok(WebhookConfig { url, secret: SecretString::from(random_text()), previous_secret: None })
 }
 
 /// 256 random bits.
@@ -155,7 +172,8 @@ impl Samples {
         let services = &self.state.services;
         let limit = Limit::clamped(2).context("two is a limit")?;
         let first = PageRequest { limit, cursor: 0, search: None, version: None };
-        let groups = services.directory.groups(&user, &session, &first).await?.page.items;
+        let listing = services.directory.groups(&user, &session, first).await?;
+        let groups: Vec<Group> = listing.entries().filter_map(|entry| entry.to_group()).collect();
         let statuses = [CampaignStatus::Scheduled, CampaignStatus::InProgress];
         for (group, status) in groups.into_iter().zip(statuses) {
             let linked = services.link_group.run(&user, &session, &group.id).await?;
@@ -171,5 +189,23 @@ impl Samples {
         let id = SystemRandom.cuid().parse()?;
         let campaign = Campaign { id, group: group.id.clone(), status, start_date: now };
         Ok(self.campaigns.save(&campaign, now).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fake_reports_to_this_machine_wherever_the_demo_listens() {
+        for (listening, url) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/webhooks/waha"),
+            ("0.0.0.0:80", "http://127.0.0.1/webhooks/waha"),
+            ("192.0.2.7:8080", "http://192.0.2.7:8080/webhooks/waha"),
+            ("[::]:8080", "http://[::1]:8080/webhooks/waha"),
+            ("[2001:db8::7]:8080", "http://[2001:db8::7]:8080/webhooks/waha"),
+        ] {
+            assert_eq!(webhook(listening.parse().unwrap()).unwrap().url.as_str(), url);
+        }
     }
 }

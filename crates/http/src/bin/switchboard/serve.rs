@@ -1,6 +1,6 @@
 //! `switchboard serve`: the API in front of a real WAHA.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,22 +12,28 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use switchboard_domain::ports::WhatsAppGateway;
 use switchboard_http::{State, routes};
+use tokio::net::TcpSocket;
 
 use super::config::{Config, ServerConfig};
 use super::{migrate, telemetry, wiring};
 
+/// How many connections may wait to be taken.
+const BACKLOG: u32 = 2048;
+
 /// Serves until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (filter, format) = config.log()?;
-    let (server, auth) = (config.server()?, config.auth()?);
+    let (server, auth, directory_memory) = (config.server()?, config.auth()?, config.directory_memory()?);
     let storage = wiring::storage(&config)?;
-    let gateway = wiring::gateway(&config)?;
+    let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
     telemetry::init(filter, format);
 
     let _lock = storage.schema.lock()?;
-    let state = wiring::state(&storage, Arc::clone(&gateway), wiring::tokens(&auth));
-    let (address, server) = bind(&server, &state, |_| {})?;
-    tracing::info!(%address, "listening");
+    let tokens = wiring::tokens(&auth);
+    let state = wiring::state(&storage, Arc::clone(&gateway), webhooks, tokens, directory_memory);
+    let listener = listen(server.bind)?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let server = start(listener, &server, &state, |_| {})?;
     let schema = Arc::clone(&storage.schema);
     let migration = async move {
         migrate::when_reachable(&*schema).await?;
@@ -36,6 +42,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::spawn(greet(gateway));
+    let tidied = Arc::clone(&state);
+    tokio::spawn(async move { tidied.services.directory.keep_tidy().await });
     tokio::select! {
         served = until_stopped(server) => served,
         failed = migration => failed,
@@ -53,13 +61,25 @@ async fn greet(gateway: Arc<dyn WhatsAppGateway>) {
     }
 }
 
-/// A server that listens, with `more` routes beside the usual ones, and the address it has.
-pub(crate) fn bind(
+/// A port that takes connections; they wait until they are served.
+pub(crate) fn listen(bind: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listening = || {
+        let socket = if bind.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that was just stopped does not keep the next one out.
+        socket.set_reuseaddr(true)?;
+        socket.bind(bind)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listening().with_context(|| format!("server.bind: cannot listen on {bind}"))
+}
+
+/// A server on that port, with `more` routes beside the usual ones.
+pub(crate) fn start(
+    listener: TcpListener,
     config: &ServerConfig,
     state: &Arc<State>,
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> anyhow::Result<(SocketAddr, Server)> {
-    let (bind, shutdown) = (config.bind, config.shutdown);
+) -> anyhow::Result<Server> {
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
     let app = move || {
         App::new()
@@ -68,15 +88,18 @@ pub(crate) fn bind(
             .configure(routes(&state, &trpc_path))
             .configure(more.clone())
     };
-    let server = HttpServer::new(app)
-        .bind(bind)
-        .with_context(|| format!("server.bind: cannot listen on {bind}"))?
+    let server = HttpServer::new(app);
+    let server = match config.workers {
+        Some(workers) => server.workers(workers),
+        None => server,
+    };
+    let server = server
+        .listen(listener)?
         // A streamed line is a small packet: it must not wait for the client to acknowledge the one before.
         .tcp_nodelay(true)
         .disable_signals()
-        .shutdown_timeout(shutdown.as_secs());
-    let address = server.addrs().first().copied().unwrap_or(bind);
-    Ok((address, server.run()))
+        .shutdown_timeout(config.shutdown.as_secs());
+    Ok(server.run())
 }
 
 /// Serves until SIGTERM or Ctrl-C; then requests under way are finished.

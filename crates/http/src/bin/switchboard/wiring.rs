@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use switchboard_domain::ports::{
     CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, Ports, SessionRepository,
-    StorageError, WhatsAppGateway,
+    SnapshotStore, StorageError, TaskLeases, WebhookReader, WhatsAppGateway,
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{SystemClock, SystemRandom, WorkerName};
 use switchboard_http::{State, TokenKey};
 use switchboard_pg_adapter::{PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
-use switchboard_waha_adapter::WahaGateway;
+use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
 
 use super::config::{AuthConfig, Config};
 
@@ -25,6 +25,8 @@ pub(crate) struct Storage {
     pub(crate) groups: Arc<dyn GroupRepository>,
     pub(crate) campaigns: Arc<dyn CampaignRepository>,
     pub(crate) deployments: Arc<dyn DeploymentRepository>,
+    pub(crate) snapshots: Arc<dyn SnapshotStore>,
+    pub(crate) tasks: Arc<dyn TaskLeases>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) schema: Arc<dyn Schema>,
 }
@@ -82,6 +84,11 @@ pub(crate) fn gateway(config: &Config) -> anyhow::Result<Arc<dyn WhatsAppGateway
     Ok(Arc::new(WahaGateway::new([config.worker()?], &config.waha_client()?).context("waha")?))
 }
 
+/// Whose reports are believed.
+pub(crate) fn webhooks(config: &Config) -> anyhow::Result<Arc<dyn WebhookReader>> {
+    Ok(Arc::new(WahaWebhooks::new(&[config.worker()?])))
+}
+
 /// One store as all its ports.
 pub(crate) fn stored_in<S>(store: S) -> Storage
 where
@@ -90,6 +97,8 @@ where
         + GroupRepository
         + CampaignRepository
         + DeploymentRepository
+        + SnapshotStore
+        + TaskLeases
         + Database
         + Schema
         + 'static,
@@ -101,6 +110,8 @@ where
         groups: store.clone(),
         campaigns: store.clone(),
         deployments: store.clone(),
+        snapshots: store.clone(),
+        tasks: store.clone(),
         database: store.clone(),
         schema: store,
     }
@@ -111,19 +122,28 @@ pub(crate) fn tokens(auth: &AuthConfig) -> TokenKey {
     TokenKey::new(&auth.secret, auth.issuer.clone(), auth.audience.clone(), Arc::new(SystemClock))
 }
 
-/// Everything a request works with. What outlives a request runs on the present runtime.
-pub(crate) fn state(storage: &Storage, gateway: Arc<dyn WhatsAppGateway>, tokens: TokenKey) -> Arc<State> {
+/// Everything a request works with, with `directory_memory` bytes for lists. What outlives a request runs on the present
+/// runtime.
+pub(crate) fn state(
+    storage: &Storage,
+    gateway: Arc<dyn WhatsAppGateway>,
+    webhooks: Arc<dyn WebhookReader>,
+    tokens: TokenKey,
+    directory_memory: u64,
+) -> Arc<State> {
     let ports = Ports {
         sessions: storage.sessions.clone(),
         leases: storage.leases.clone(),
         groups: storage.groups.clone(),
         deployments: storage.deployments.clone(),
+        snapshots: storage.snapshots.clone(),
+        tasks: storage.tasks.clone(),
         gateway: gateway.clone(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };
-    let services = Services::new(&ports, worker_name());
-    Arc::new(State { services, tokens, database: storage.database.clone(), gateway })
+    let services = Services::new(&ports, worker_name(), directory_memory);
+    Arc::new(State { services, tokens, database: storage.database.clone(), gateway, webhooks })
 }
 
 /// The name of the one WAHA server.

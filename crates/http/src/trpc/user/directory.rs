@@ -1,24 +1,30 @@
 //! The procedures of the directory: groups and contacts.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use switchboard_domain::services::{Listing, PageRequest};
-use switchboard_domain::{Contact, Group, Limit, SearchTerm};
+use switchboard_domain::{Entry, IdText, Limit, SearchTerm};
 
-use super::{Context, session_name};
+use super::{Context, OfSession, Success, session_name};
 use crate::trpc::{Date, DatePaths, Error, Fields, Input, Output, Schema, boolean, integer, string};
 
 /// `user.getWhatsAppGroups`
-pub(super) async fn groups(call: Context, input: GroupsInput) -> Result<ListOutput<GroupOutput>, Error> {
+pub(super) async fn groups(call: Context, input: GroupsInput) -> Result<ListOutput, Error> {
     let ListInput { session_name: name, page } = input.0;
-    let listing = call.state.services.directory.groups(call.user()?, &session_name(&name)?, &page).await?;
-    Ok(listing.into())
+    let listing = call.state.services.directory.groups(call.user()?, &session_name(&name)?, page).await?;
+    Ok(ListOutput::of(listing, Items::Groups))
 }
 
 /// `user.getWhatsAppContacts`
-pub(super) async fn contacts(call: Context, input: ContactsInput) -> Result<ListOutput<ContactOutput>, Error> {
+pub(super) async fn contacts(call: Context, input: ContactsInput) -> Result<ListOutput, Error> {
     let ListInput { session_name: name, page } = input.list;
-    let listing = call.state.services.directory.contacts(call.user()?, &session_name(&name)?, &page, input.all).await?;
-    Ok(listing.into())
+    let listing = call.state.services.directory.contacts(call.user()?, &session_name(&name)?, page, input.all).await?;
+    Ok(ListOutput::of(listing, Items::Contacts))
+}
+
+/// `user.refreshDirectory`
+pub(super) async fn refresh(call: Context, input: OfSession) -> Result<Success, Error> {
+    call.state.services.directory.refresh(call.user()?, &session_name(&input.session_name)?).await?;
+    Ok(Success::YES)
 }
 
 /// What both lists take.
@@ -70,8 +76,8 @@ impl Input for ContactsInput {
 /// A page of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListOutput<T> {
-    items: Vec<T>,
+pub(super) struct ListOutput {
+    items: Items,
     /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<u64>,
@@ -85,23 +91,38 @@ pub(super) struct ListOutput<T> {
     possibly_truncated: bool,
 }
 
-impl<T: Serialize> Output for ListOutput<T> {
+impl ListOutput {
+    fn of(listing: Listing, items: fn(Listing) -> Items) -> Self {
+        Self {
+            next_cursor: listing.next_cursor(),
+            total: listing.total(),
+            version: listing.version().to_string(),
+            synced_at: Some(listing.synced_at.into()),
+            stale: listing.stale,
+            syncing: listing.syncing,
+            possibly_truncated: listing.possibly_truncated,
+            items: items(listing),
+        }
+    }
+}
+
+impl Output for ListOutput {
     fn dates(&self, at: &mut DatePaths) {
         at.value("syncedAt", &self.synced_at);
     }
 }
 
-impl<D, T: From<D>> From<Listing<D>> for ListOutput<T> {
-    fn from(listing: Listing<D>) -> Self {
-        Self {
-            items: listing.page.items.into_iter().map(T::from).collect(),
-            next_cursor: listing.page.next_cursor,
-            total: listing.page.total,
-            version: listing.version,
-            synced_at: Some(listing.synced_at.into()),
-            stale: listing.stale,
-            syncing: listing.syncing,
-            possibly_truncated: listing.possibly_truncated,
+/// The entries of a page, written straight out of the list.
+enum Items {
+    Groups(Listing),
+    Contacts(Listing),
+}
+
+impl Serialize for Items {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Groups(listing) => serializer.collect_seq(listing.entries().map(GroupOutput::from)),
+            Self::Contacts(listing) => serializer.collect_seq(listing.entries().map(ContactOutput::from)),
         }
     }
 }
@@ -109,35 +130,36 @@ impl<D, T: From<D>> From<Listing<D>> for ListOutput<T> {
 /// A group of the list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GroupOutput {
-    group_id: String,
-    group_name: String,
+struct GroupOutput<'a> {
+    #[serde(serialize_with = "id_text")]
+    group_id: IdText,
+    group_name: &'a str,
 }
 
-impl From<Group> for GroupOutput {
-    fn from(group: Group) -> Self {
-        Self { group_id: group.id.into(), group_name: group.name }
+impl<'a> From<Entry<'a>> for GroupOutput<'a> {
+    fn from(group: Entry<'a>) -> Self {
+        Self { group_id: group.id(), group_name: group.name() }
     }
 }
 
 /// A contact of the list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ContactOutput {
-    group_id: String,
-    group_name: String,
+struct ContactOutput<'a> {
+    #[serde(serialize_with = "id_text")]
+    group_id: IdText,
+    group_name: &'a str,
     /// `""` for a person known only by a hidden id.
-    number: String,
+    number: &'a str,
     is_contact: bool,
 }
 
-impl From<Contact> for ContactOutput {
-    fn from(contact: Contact) -> Self {
-        Self {
-            number: contact.id.phone_digits().unwrap_or_default().to_owned(),
-            group_id: contact.id.into(),
-            group_name: contact.name,
-            is_contact: true,
-        }
+impl<'a> From<Entry<'a>> for ContactOutput<'a> {
+    fn from(contact: Entry<'a>) -> Self {
+        Self { group_id: contact.id(), group_name: contact.name(), number: contact.number(), is_contact: true }
     }
+}
+
+fn id_text<S: Serializer>(id: &IdText, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(id.as_str())
 }

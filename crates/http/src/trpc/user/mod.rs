@@ -41,6 +41,7 @@ pub fn router() -> Router<Context> {
         .mutation("user.logoutSession", session::logout)
         .query("user.getWhatsAppGroups", directory::groups)
         .query("user.getWhatsAppContacts", directory::contacts)
+        .mutation("user.refreshDirectory", directory::refresh)
         .mutation("user.linkWhatsAppGroup", linked_groups::link)
         .mutation("user.unlinkWhatsAppGroup", linked_groups::unlink)
 }

@@ -61,6 +61,7 @@ fn not_created(error: DomainError) -> Error {
         | DomainError::NoGroup
         | DomainError::ActiveCampaign
         | DomainError::VersionGone
+        | DomainError::TooSoon(_)
         | DomainError::Internal
         | DomainError::Storage(_) => false,
     };
