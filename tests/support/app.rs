@@ -266,6 +266,8 @@ impl Replica {
         let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
         let server = HttpServer::new(app)
             .workers(1)
+            // As main does: longer than any test leaves a connection idle.
+            .keep_alive(Duration::from_secs(75))
             .tcp_nodelay(true)
             .disable_signals()
             .listen(listener)

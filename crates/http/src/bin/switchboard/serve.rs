@@ -20,6 +20,10 @@ use super::{migrate, telemetry, wiring};
 /// How many connections may wait to be taken.
 const BACKLOG: u32 = 2048;
 
+/// How long an idle connection is kept: longer than proxies keep theirs, which would otherwise send a request into one that
+/// is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Serves until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (filter, format) = config.log()?;
@@ -95,6 +99,7 @@ pub(crate) fn start(
     };
     let server = server
         .listen(listener)?
+        .keep_alive(KEEP_ALIVE)
         // A streamed line is a small packet: it must not wait for the client to acknowledge the one before.
         .tcp_nodelay(true)
         .disable_signals()
