@@ -240,7 +240,7 @@ impl Replica {
             webhook: reported_to.then_some(webhook),
         };
         let webhooks = Arc::new(WahaWebhooks::new([&worker]));
-        let deadlines = Deadlines { status: Duration::from_secs(2), ..Deadlines::default() };
+        let deadlines = Deadlines { status: Duration::from_secs(4), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
         let gateway = Arc::new(WahaGateway::new([worker], &config).expect("a good worker"));
         let ports = Ports {
