@@ -407,8 +407,8 @@ fn settled(session: &Session, known: Option<&Held>, version: ListVersion, began:
     began - paired_at >= Held::SYNC_TIME || known.is_some_and(|known| known.synced_at >= paired_at && agrees(known))
 }
 
-/// From when on what was told of a session's groups is laid over a list that was fetched at `began`: never from before
-/// this pairing.
+/// From when on what was told of a session's groups is laid over a list that was fetched at `began`: not from before this
+/// pairing either, as far as the clocks can tell.
 fn told_since(session: &Session, began: DateTime<Utc>) -> DateTime<Utc> {
     let since = began - Refresher::CLOCKS_DIFFER;
     session.paired_at.map_or(since, |paired_at| since.max(paired_at - Refresher::CLOCKS_DIFFER))
