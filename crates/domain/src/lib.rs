@@ -73,6 +73,7 @@ mod error;
 mod flight;
 mod fold;
 mod group;
+mod local_bus;
 mod page;
 mod parse;
 mod phone;
@@ -96,6 +97,7 @@ pub use directory::{
 pub use error::{Error, Precondition};
 pub use fold::fold;
 pub use group::{Group, GroupCampaigns, LinkedGroup, LinkedGroupId, UNKNOWN_NAME};
+pub use local_bus::LocalBus;
 pub use page::Limit;
 pub use parse::ParseError;
 pub use phone::PhoneNumber;

@@ -139,7 +139,7 @@ pub struct Session {
     pub lifecycle: Lifecycle,
     /// Which pairing this is.
     pub epoch: Epoch,
-    /// How often what follows has been written.
+    /// How often the lifecycle and what follows have been written.
     pub revision: Revision,
     /// The phone number: the account's, once known, unless the user wrote another.
     pub phone: Option<PhoneNumber>,
@@ -153,6 +153,8 @@ pub struct Session {
     pub down_since: Option<DateTime<Utc>>,
     /// When a connect last restarted it out of FAILED, until it is next seen paired or offering a QR code.
     pub revived_at: Option<DateTime<Utc>>,
+    /// When, by WAHA's clock, the newest report was made that this row has taken in; older ones come too late.
+    pub reported_at: Option<DateTime<Utc>>,
     /// When the row was made.
     pub created_at: DateTime<Utc>,
     /// When what the user sees of it last changed.
@@ -180,6 +182,7 @@ impl Session {
             status: None,
             down_since: None,
             revived_at: None,
+            reported_at: None,
             created_at: now,
             updated_at: now,
         }

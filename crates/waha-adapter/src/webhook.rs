@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha512;
-use switchboard_domain::ports::{UpstreamEvent, WebhookReader, WebhookRefused};
-use switchboard_domain::{GroupChange, GroupEvent, WorkerName};
+use switchboard_domain::ports::{Report, UpstreamEvent, WebhookReader, WebhookRefused};
+use switchboard_domain::{GroupChange, GroupEvent, SessionStatus, WorkerName};
 
 use crate::config::WorkerConfig;
 use crate::{body, normalise, wire};
@@ -75,29 +75,37 @@ fn read(worker: &WorkerName, event: wire::Event) -> Option<UpstreamEvent> {
     let session = event.session.0?.parse().ok()?;
     let me = event.me.0.unwrap_or_default();
     let told = event.payload.0?;
+    let Some(at) = time(told.timestamp.0).or_else(|| time(event.timestamp.0)) else {
+        // It cannot be put in order, and what is old must not replace what is new.
+        tracing::debug!(%worker, "a webhook without a time was passed over");
+        return None;
+    };
+    let report = match event.kind.as_deref()? {
+        "session.status" => Report::Status { at, status: SessionStatus::from(told.status.as_deref()?) },
+        kind => Report::Group(group_event(kind, at, &me, told)?),
+    };
+    Some(UpstreamEvent { worker: worker.clone(), session, me: normalise::account(&me), report })
+}
+
+/// What happened to a group, if that is of any use.
+fn group_event(kind: &str, at: DateTime<Utc>, me: &wire::Me, told: wire::Payload) -> Option<GroupEvent> {
     let (group, name) = normalise::named_group(None, told.group.0?)?;
     let joined = |name| GroupChange::Present { name, joined: true };
-    let change = match event.kind.as_deref()? {
+    let change = match kind {
         "group.v2.join" => joined(name),
         "group.v2.leave" => GroupChange::Left,
         // Nothing else that may change in a group is known of it here.
         "group.v2.update" => GroupChange::Present { name: Some(name?), joined: false },
         // Of oneself, WAHA does not always say it in an event of its own: GOWS looks for the number where the group has
         // hidden ids.
-        "group.v2.participants" if normalise::is_among(&me, &told.participants.0?) => match told.kind.as_deref()? {
+        "group.v2.participants" if normalise::is_among(me, &told.participants.0?) => match told.kind.as_deref()? {
             "join" => joined(name),
             "leave" => GroupChange::Left,
             _ => return None,
         },
         _ => return None,
     };
-    let Some(at) = time(told.timestamp.0).or_else(|| time(event.timestamp.0)) else {
-        // It cannot be put in order, and an old name must not replace a new one.
-        tracing::debug!(%worker, "a webhook without a time was passed over");
-        return None;
-    };
-    let account = normalise::account(&me).map(|me| me.id);
-    Some(UpstreamEvent { worker: worker.clone(), session, account, group: GroupEvent { at, group, change } })
+    Some(GroupEvent { at, group, change })
 }
 
 /// A time in milliseconds, as NOWEB and GOWS send it, or in seconds, as WhatsApp's own web page does. There is none
@@ -118,6 +126,7 @@ fn time(stamp: Option<u64>) -> Option<DateTime<Utc>> {
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use switchboard_domain::Me;
 
     use super::*;
     use crate::config::WebhookConfig;
@@ -177,7 +186,10 @@ mod tests {
     }
 
     fn change(kind: &str, payload: Value) -> Option<GroupChange> {
-        read_json(&report(kind, payload)).map(|event| event.group.change)
+        match read_json(&report(kind, payload))?.report {
+            Report::Group(event) => Some(event.change),
+            Report::Status { .. } => None,
+        }
     }
 
     fn present(name: &str, joined: bool) -> GroupChange {
@@ -188,7 +200,10 @@ mod tests {
     fn what_a_real_server_signed_is_believed_and_nothing_else() {
         let webhooks = WahaWebhooks::new(&[worker("w1", &[REAL_KEY])]);
         let read = |signature, body: &[u8]| webhooks.read(&w1(), signature, body);
-        assert_eq!(read(REAL_SIGNATURE, REAL), Ok(None), "a kind that is not taken yet");
+        let at = DateTime::from_timestamp_millis(1_795_377_570_245).unwrap();
+        let starting = Report::Status { at, status: SessionStatus::Starting };
+        let event = UpstreamEvent { worker: w1(), session: "user42".parse().unwrap(), me: None, report: starting };
+        assert_eq!(read(REAL_SIGNATURE, REAL), Ok(Some(event)));
 
         let altered = [REAL, b" "].concat();
         let longer = format!("{REAL_SIGNATURE}00");
@@ -240,12 +255,15 @@ mod tests {
             UpstreamEvent {
                 worker: w1(),
                 session: "user42".parse().unwrap(),
-                account: Some("79110000001@c.us".parse().unwrap()),
-                group: GroupEvent {
+                me: Some(Me {
+                    id: "79110000001@c.us".parse().unwrap(),
+                    lid: Some("90079110000001@lid".parse().unwrap()),
+                }),
+                report: Report::Group(GroupEvent {
                     at: DateTime::from_timestamp_millis(1_795_377_570_100).unwrap(),
                     group: "1@g.us".parse().unwrap(),
                     change: present("Family", true),
-                },
+                }),
             }
         );
         let nameless = GroupChange::Present { name: None, joined: true };
@@ -311,7 +329,10 @@ mod tests {
         let at = |stamp: Value, envelope: Value| {
             let mut report = report("group.v2.leave", json!({"group": {"id": "1@g.us"}, "timestamp": stamp}));
             report["timestamp"] = envelope;
-            read_json(&report).map(|event| event.group.at.timestamp_millis())
+            match read_json(&report)?.report {
+                Report::Group(event) => Some(event.at.timestamp_millis()),
+                Report::Status { .. } => None,
+            }
         };
         let envelope = json!(1_795_377_570_245_u64);
         assert_eq!(at(json!(1_795_377_560_001_u64), envelope.clone()), Some(1_795_377_560_001));

@@ -160,13 +160,15 @@ pub(crate) struct Event {
     pub(crate) session: Loose<String>,
     pub(crate) timestamp: Loose<u64>,
     pub(crate) me: Loose<Me>,
-    pub(crate) payload: Loose<GroupPayload>,
+    pub(crate) payload: Loose<Payload>,
 }
 
-/// What `group.v2.…` tells.
+/// What `session.status` and `group.v2.…` tell.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct GroupPayload {
+pub(crate) struct Payload {
+    /// Of a session.
+    pub(crate) status: Loose<String>,
     pub(crate) timestamp: Loose<u64>,
     pub(crate) group: Loose<Group>,
     /// What the participants did.
@@ -201,7 +203,7 @@ impl Object for Config {}
 impl Object for Metadata {}
 impl Object for Group {}
 impl Object for GroupMetadata {}
-impl Object for GroupPayload {}
+impl Object for Payload {}
 impl Object for Participant {}
 
 impl<'de> Fits<'de> for Id {

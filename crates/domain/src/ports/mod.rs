@@ -1,11 +1,13 @@
 //! What the use cases need from outside. Adapters implement these; `mock` feature: mockall mocks of all of them.
 
+mod bus;
 mod gateway;
 mod snapshots;
 mod storage;
 mod system;
 mod webhook;
 
+pub use bus::{Change, EventBus, Heard, Notice, ReplicaId};
 pub use gateway::{Created, GatewayError, WhatsAppGateway};
 pub use snapshots::{Claim, Generation, SnapshotHead, SnapshotStore, StoredSnapshot, TaskLeases};
 pub use storage::{
@@ -13,7 +15,7 @@ pub use storage::{
     SessionRepository, StorageError, Unlinked,
 };
 pub use system::{Clock, Random};
-pub use webhook::{UpstreamEvent, WebhookReader, WebhookRefused};
+pub use webhook::{Report, UpstreamEvent, WebhookReader, WebhookRefused};
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub struct Ports {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// Which replica may make new ones.
     pub tasks: Arc<dyn TaskLeases>,
+    /// What tells other replicas of changes.
+    pub bus: Arc<dyn EventBus>,
     /// WhatsApp.
     pub gateway: Arc<dyn WhatsAppGateway>,
     /// Time.
@@ -42,6 +46,7 @@ pub struct Ports {
 
 #[cfg(feature = "mock")]
 pub use self::{
+    bus::MockEventBus,
     gateway::MockWhatsAppGateway,
     snapshots::{MockSnapshotStore, MockTaskLeases},
     storage::{

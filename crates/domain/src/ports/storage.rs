@@ -95,7 +95,7 @@ pub trait SessionRepository: Send + Sync {
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError>;
 
     /// Moves the lifecycle to `to` if it is one of `from` and, where a fence is named, if that lease still holds.
-    /// Returns whether it was moved.
+    /// Returns whether it was moved. That makes the next revision.
     async fn transition(
         &self,
         id: &SessionId,

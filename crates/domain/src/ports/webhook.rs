@@ -1,6 +1,8 @@
 //! What WAHA reports by itself.
 
-use crate::{ChatId, GroupEvent, SessionName, WorkerName};
+use chrono::{DateTime, Utc};
+
+use crate::{GroupEvent, Me, SessionName, SessionStatus, WorkerName};
 
 /// Something WAHA reported of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +12,23 @@ pub struct UpstreamEvent {
     /// The session it is about; perhaps none of ours.
     pub session: SessionName,
     /// The account it was paired with, if the report names one: a report may come late, when another phone is paired.
-    pub account: Option<ChatId>,
-    /// What happened to one of its groups.
-    pub group: GroupEvent,
+    pub me: Option<Me>,
+    /// What.
+    pub report: Report,
+}
+
+/// What WAHA reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The session's status changed, or WAHA says it again: in `SCAN_QR_CODE` each report means a new QR code.
+    Status {
+        /// When, by WAHA's clock. Reports arrive in any order, and some twice.
+        at: DateTime<Utc>,
+        /// WAHA's word.
+        status: SessionStatus,
+    },
+    /// Something happened to one of its groups.
+    Group(GroupEvent),
 }
 
 /// Why a report is not taken.

@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
+use super::news::News;
 use super::roster::Roster;
 use super::status::StatusReader;
 use crate::flight::SingleFlight;
@@ -24,6 +25,7 @@ pub struct Connect {
 struct Parts {
     ports: Ports,
     reader: Arc<StatusReader>,
+    news: Arc<News>,
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
     worker: WorkerName,
@@ -44,15 +46,16 @@ impl Connect {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(
+    pub(super) fn new(
         ports: &Ports,
         reader: Arc<StatusReader>,
+        news: Arc<News>,
         leases: Arc<SessionLeases>,
         logout: &Logout,
         worker: WorkerName,
     ) -> Self {
         let finisher = logout.finisher();
-        let parts = Parts { ports: ports.clone(), reader, leases, finisher, worker, deployment: OnceCell::new() };
+        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, worker, deployment: OnceCell::new() };
         Self { parts: Arc::new(parts), flights: SingleFlight::new() }
     }
 
@@ -74,10 +77,14 @@ impl Parts {
         // The row comes first: a session that WAHA runs and nobody owns could never be stopped.
         let session = self.ports.sessions.ensure(&self.candidate(owner)?).await?;
         let connected = Connected { id: session.id.clone(), name: session.name.clone() };
-        if session.lifecycle == Lifecycle::Connected && self.is_up(session).await? {
+        if session.lifecycle == Lifecycle::Connected && self.is_up(session.clone()).await? {
             return Ok(connected);
         }
-        self.leases.run(&connected.id, |fence| self.converge(&connected.id, fence)).await?;
+        let known = session.clone();
+        let converged = self.leases.run(&connected.id, |fence| self.converge(&connected.id, fence)).await;
+        // Whatever came of it, nothing is as it was.
+        self.news.changed(&known);
+        converged?;
         Ok(connected)
     }
 
@@ -127,7 +134,7 @@ impl Parts {
         let mut session = session;
         for _ in 0..ROUNDS {
             let reading = self.reader.read_anew(session).await?;
-            session = reading.session;
+            session = (*reading.session).clone();
             *absent = reading.upstream.is_none();
             let done = match &reading.upstream {
                 None => match self.create(&session).await {

@@ -13,12 +13,14 @@ use chrono::TimeDelta;
 pub use self::listing::{Listing, PageRequest};
 use self::refresh::Refresher;
 use self::reports::Reports;
-use self::shelf::Held;
-use super::roster::Roster;
+pub(super) use self::reports::Whose;
+use self::shelf::{Held, ListKey};
+use super::news::News;
 use super::status::StatusReader;
-use crate::ports::{GatewayError, Ports, UpstreamEvent};
+use crate::ports::{GatewayError, Ports};
 use crate::{
-    Error, Group, GroupId, ListKind, ListVersion, Matches, Precondition, SearchTerm, Session, SessionName, UserId, View,
+    Error, Group, GroupEvent, GroupId, ListKind, ListVersion, Matches, Precondition, SearchTerm, Session, SessionId,
+    SessionName, UserId, View,
 };
 
 /// The groups and contacts of users' sessions.
@@ -28,7 +30,7 @@ use crate::{
 /// off keeps nobody waiting who has been served before.
 pub struct Directory {
     refresher: Arc<Refresher>,
-    roster: Roster,
+    news: Arc<News>,
     reports: Reports,
 }
 
@@ -51,11 +53,10 @@ impl Directory {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(ports: &Ports, reader: Arc<StatusReader>, memory: u64) -> Self {
-        let refresher = Arc::new(Refresher::new(ports, reader, memory));
+    pub(super) fn new(ports: &Ports, reader: Arc<StatusReader>, news: Arc<News>, memory: u64) -> Self {
+        let refresher = Arc::new(Refresher::new(ports, reader, Arc::clone(&news), memory));
         let reports = Reports::new(Arc::clone(&refresher), ports.sessions.clone());
-        let roster = Roster::new(ports.sessions.clone(), ports.clock.clone());
-        Self { refresher, roster, reports }
+        Self { refresher, news, reports }
     }
 
     /// A page of the groups of a user's session, by folded name then id.
@@ -98,9 +99,14 @@ impl Directory {
         }
     }
 
-    /// Takes what WAHA reported. Returns at once; the lists show it a second later.
-    pub fn take(&self, event: UpstreamEvent) {
-        self.reports.take(event);
+    /// Takes what WAHA reported of a group. Returns at once; the lists show it a second later.
+    pub(super) fn take(&self, whose: Whose, event: GroupEvent) {
+        self.reports.take(whose, event);
+    }
+
+    /// Another replica has stored a list: the next caller has it taken over.
+    pub(super) fn adopt(&self, id: &SessionId, kind: ListKind) {
+        self.refresher.shelf.supersede(&ListKey { session: id.clone(), kind });
     }
 
     /// Deletes stored lists that nobody asked for in [`Directory::KEPT_FOR`], and those of accounts that are gone. Returns
@@ -180,8 +186,7 @@ impl Directory {
 
     /// The owner's session, if they have not logged it out.
     async fn wanted(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
-        let session = self.roster.find(owner, name).await?.ok_or(Error::NotFound)?;
-        if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
+        self.news.roster.wanted(owner, name).await
     }
 
     /// The list, from memory, from the database, or from WAHA; and the session as it is now.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::access;
 use super::lease::SessionLeases;
+use super::news::News;
 use super::roster::Roster;
 use crate::flight::SingleFlight;
-use crate::ports::{Clock, Fence, SessionRepository, WhatsAppGateway};
-use crate::{Error, Lifecycle, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
+use crate::ports::{Clock, Fence, Ports, SessionRepository, WhatsAppGateway};
+use crate::{Error, Lifecycle, Session, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
 
 /// Logs a user's session out of WhatsApp and deletes it in WAHA.
 pub struct Logout {
@@ -22,13 +23,9 @@ impl Logout {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(
-        sessions: Arc<dyn SessionRepository>,
-        gateway: Arc<dyn WhatsAppGateway>,
-        leases: Arc<SessionLeases>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let finisher = Arc::new(LogoutFinisher { sessions, gateway, clock });
+    pub(super) fn new(ports: &Ports, news: Arc<News>, leases: Arc<SessionLeases>) -> Self {
+        let Ports { sessions, gateway, clock, .. } = ports.clone();
+        let finisher = Arc::new(LogoutFinisher { sessions, gateway, clock, news });
         Self { leases, finisher, flights: SingleFlight::new() }
     }
 
@@ -45,11 +42,11 @@ impl Logout {
             return Ok(());
         }
         let (leases, finisher) = (Arc::clone(&self.leases), Arc::clone(&self.finisher));
-        let work = |id: SessionId| async move {
-            finisher.intend(&id).await?;
-            leases.run(&id, |fence| finisher.finish(&id, fence)).await
+        let work = |session: Session| async move {
+            finisher.intend(&session).await?;
+            leases.run(&session.id, |fence| finisher.finish(&session.id, fence)).await
         };
-        self.flights.run(session.id.clone(), || work(session.id)).await
+        self.flights.run(session.id.clone(), || work(session)).await
     }
 
     /// What completes a logout, for a connect that meets one.
@@ -63,6 +60,7 @@ pub(super) struct LogoutFinisher {
     sessions: Arc<dyn SessionRepository>,
     gateway: Arc<dyn WhatsAppGateway>,
     clock: Arc<dyn Clock>,
+    news: Arc<News>,
 }
 
 impl LogoutFinisher {
@@ -71,9 +69,10 @@ impl LogoutFinisher {
     const INTERVAL: Duration = Duration::from_millis(250);
 
     /// Stores the intent. A session that is logging out or disconnected needs none.
-    async fn intend(&self, id: &SessionId) -> Result<(), Error> {
+    async fn intend(&self, session: &Session) -> Result<(), Error> {
         let wanted = [Lifecycle::Connecting, Lifecycle::Connected];
-        self.sessions.transition(id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
+        self.sessions.transition(&session.id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
+        self.news.changed(session);
         Ok(())
     }
 
@@ -101,6 +100,7 @@ impl LogoutFinisher {
             self.clock.sleep(left).await;
         }
         let done = self.sessions.finish_logout(id, fence, self.clock.now()).await?;
+        self.news.changed(&session);
         if done { Ok(()) } else { Err(Error::Busy) }
     }
 
@@ -125,13 +125,17 @@ impl LogoutFinisher {
 mod tests {
     use super::*;
     use crate::ports::{GatewayError, MockSessionRepository, MockWhatsAppGateway};
-    use crate::services::testing::{PausedClock, session, upstream};
+    use crate::services::testing::{ports, session, upstream};
 
     fn finisher(gateway: MockWhatsAppGateway) -> LogoutFinisher {
         let mut sessions = MockSessionRepository::new();
         sessions.expect_get().returning(|_| Ok(Some(session(Lifecycle::LoggingOut))));
         sessions.expect_finish_logout().times(1).returning(|_, _, _| Ok(true));
-        LogoutFinisher { sessions: Arc::new(sessions), gateway: Arc::new(gateway), clock: PausedClock::new() }
+        let ports = ports(sessions, gateway);
+        let roster = Arc::new(Roster::new(ports.sessions.clone(), ports.clock.clone()));
+        let news = Arc::new(News::new(&ports, roster));
+        let Ports { sessions, gateway, clock, .. } = ports;
+        LogoutFinisher { sessions, gateway, clock, news }
     }
 
     #[tokio::test(start_paused = true)]

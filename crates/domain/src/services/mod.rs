@@ -6,15 +6,18 @@ mod directory;
 mod lease;
 mod link_group;
 mod logout;
+mod news;
 mod overview;
 mod phone;
 mod qr;
+mod reports;
 mod restart;
 mod roster;
 mod status;
 mod task_lease;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod workbench;
 
 pub use connect::{Connect, Connected};
@@ -24,12 +27,17 @@ pub use link_group::{LinkGroup, UnlinkGroup};
 pub use logout::Logout;
 pub use overview::GetSession;
 pub use phone::SetPhone;
-pub use qr::GetQr;
+pub use qr::{GetQr, RequestPairingCode};
+pub use reports::TakeReport;
 pub use restart::Restart;
 pub use status::{GetStatus, Reading, StatusReader};
+pub use watch::{Action, LiveStatus, Reason, ShownCode, WatchSession, Watcher};
 
 use std::sync::Arc;
 
+use self::news::News;
+use self::qr::QrCodes;
+use self::roster::Roster;
 use crate::WorkerName;
 use crate::ports::Ports;
 
@@ -43,6 +51,12 @@ pub struct Services {
     pub get_status: GetStatus,
     /// A session's QR code.
     pub get_qr: GetQr,
+    /// A code to type instead of scanning.
+    pub request_pairing_code: RequestPairingCode,
+    /// A session's state, live.
+    pub watch: WatchSession,
+    /// What WAHA reports.
+    pub take_report: TakeReport,
     /// Restarts a session.
     pub restart: Restart,
     /// Logs a session out.
@@ -55,6 +69,7 @@ pub struct Services {
     pub link_group: LinkGroup,
     /// Unlinks a group.
     pub unlink_group: UnlinkGroup,
+    news: Arc<News>,
 }
 
 impl Services {
@@ -68,21 +83,33 @@ impl Services {
     /// Outside of a tokio runtime.
     pub fn new(ports: &Ports, worker: WorkerName, directory_memory: u64) -> Self {
         let Ports { sessions, gateway, clock, random, leases, .. } = ports.clone();
-        let reader = Arc::new(StatusReader::new(sessions.clone(), gateway.clone(), clock.clone()));
+        let roster = Arc::new(Roster::new(sessions.clone(), clock.clone()));
+        let news = Arc::new(News::new(ports, roster.clone()));
+        let reader = Arc::new(StatusReader::new(ports, news.clone()));
+        let codes = Arc::new(QrCodes::new(gateway.clone()));
         let leases = Arc::new(SessionLeases { leases, clock: clock.clone(), random });
-        let logout = Logout::new(sessions.clone(), gateway.clone(), leases.clone(), clock.clone());
-        let directory = Arc::new(Directory::new(ports, reader.clone(), directory_memory));
+        let logout = Logout::new(ports, news.clone(), leases.clone());
+        let directory = Arc::new(Directory::new(ports, reader.clone(), news.clone(), directory_memory));
         Self {
-            connect: Connect::new(ports, reader.clone(), leases.clone(), &logout, worker),
+            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, worker),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },
-            get_status: GetStatus { sessions: sessions.clone(), reader: reader.clone() },
-            get_qr: GetQr::new(sessions.clone(), gateway.clone(), reader, clock.clone()),
-            restart: Restart::new(sessions.clone(), gateway, leases),
+            get_status: GetStatus::new(roster.clone(), reader.clone()),
+            get_qr: GetQr::new(roster.clone(), reader.clone(), codes.clone(), clock.clone()),
+            request_pairing_code: RequestPairingCode::new(roster, reader.clone(), gateway, clock.clone()),
+            watch: WatchSession::new(ports, reader.clone(), codes, news.clone()),
+            take_report: TakeReport::new(reader, directory.clone()),
+            restart: Restart::new(ports, news.clone(), leases),
             logout,
-            set_phone: SetPhone { sessions, clock },
+            set_phone: SetPhone { sessions, clock, news: news.clone() },
             link_group: LinkGroup { ports: ports.clone(), directory: directory.clone() },
             unlink_group: UnlinkGroup { ports: ports.clone() },
             directory,
+            news,
         }
+    }
+
+    /// Follows what other replicas change, for ever. Without it, this one learns of their changes when it looks for itself.
+    pub async fn follow(&self) {
+        self.news.follow(&self.directory).await;
     }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::news::News;
 use crate::ports::{Clock, SessionRepository};
 use crate::{Error, PhoneNumber, Precondition, SessionId, UserId};
 
 /// Writes the phone number of a user's session. The next pairing fills in the account's own again.
 pub struct SetPhone {
-    /// Where sessions are kept.
-    pub sessions: Arc<dyn SessionRepository>,
-    /// When.
-    pub clock: Arc<dyn Clock>,
+    pub(super) sessions: Arc<dyn SessionRepository>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) news: Arc<News>,
 }
 
 impl SetPhone {
@@ -24,6 +24,7 @@ impl SetPhone {
             return Err(Precondition::NotConnected.into());
         }
         let found = self.sessions.set_phone(owner, id, phone, self.clock.now()).await?;
+        self.news.changed(&session);
         if found { Ok(()) } else { Err(Error::NotFound) }
     }
 }

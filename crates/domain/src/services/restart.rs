@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::access;
 use super::lease::SessionLeases;
+use super::news::News;
 use crate::flight::SingleFlight;
-use crate::ports::{GatewayError, SessionRepository, WhatsAppGateway};
+use crate::ports::{GatewayError, Ports, SessionRepository, WhatsAppGateway};
 use crate::{Error, Precondition, Session, SessionId, SessionName, UserId};
 
 /// Restarts a user's session.
@@ -18,6 +19,7 @@ struct Parts {
     sessions: Arc<dyn SessionRepository>,
     gateway: Arc<dyn WhatsAppGateway>,
     leases: Arc<SessionLeases>,
+    news: Arc<News>,
 }
 
 impl Restart {
@@ -25,12 +27,9 @@ impl Restart {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(
-        sessions: Arc<dyn SessionRepository>,
-        gateway: Arc<dyn WhatsAppGateway>,
-        leases: Arc<SessionLeases>,
-    ) -> Self {
-        Self { parts: Arc::new(Parts { sessions, gateway, leases }), flights: SingleFlight::new() }
+    pub(super) fn new(ports: &Ports, news: Arc<News>, leases: Arc<SessionLeases>) -> Self {
+        let Ports { sessions, gateway, .. } = ports.clone();
+        Self { parts: Arc::new(Parts { sessions, gateway, leases, news }), flights: SingleFlight::new() }
     }
 
     /// Restarts it; whoever asks while a restart is under way shares that one.
@@ -52,7 +51,9 @@ impl Parts {
             if !session.lifecycle.is_wanted() {
                 return Err(Precondition::NotConnected.into());
             }
-            match self.gateway.restart(&session.address()).await {
+            let restarted = self.gateway.restart(&session.address()).await;
+            self.news.changed(&session);
+            match restarted {
                 Ok(()) => Ok(()),
                 Err(GatewayError::NoSession) => Err(Precondition::NotConnected.into()),
                 Err(error) => Err(error.into()),

@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::ports::{Clock, SessionRepository, StorageError};
-use crate::{Error, Session, SessionName, UserId};
+use crate::{Error, Precondition, Session, SessionName, UserId};
 
-/// Knows for a moment which paired session is whose, and looks up the others for all who ask meanwhile together.
+/// Knows for a moment which wanted session is whose, and looks up the others for all who ask meanwhile together.
 ///
 /// Nobody is shown what a logout or another account has taken away, on any replica: whoever takes it away says so only
 /// when nobody can remember otherwise. See [`Roster::MEMORY`].
@@ -27,7 +27,8 @@ struct Desk {
     sessions: Arc<dyn SessionRepository>,
     clock: Arc<dyn Clock>,
     queue: Mutex<Queue>,
-    known: Cache<(UserId, SessionName), Known>,
+    /// By name, which no two sessions share.
+    known: Cache<SessionName, Known>,
 }
 
 /// A session as it was a moment ago.
@@ -73,32 +74,52 @@ impl Roster {
 
     /// The owner's session of that name: as [`SessionRepository::find`], or as it was [`Roster::MEMORY`] ago.
     pub(super) async fn find(&self, owner: &UserId, name: &SessionName) -> Result<Option<Arc<Session>>, Error> {
-        let key = (owner.clone(), name.clone());
-        if let Some(session) = self.desk.remembered(&key) {
+        if let Some(session) = self.desk.remembered(owner, name) {
             return Ok(Some(session));
         }
         let (answer, answered) = oneshot::channel();
-        let (owner, name) = key;
-        let caller = Caller { owner, name, answer };
+        let caller = Caller { owner: owner.clone(), name: name.clone(), answer };
         if self.desk.enqueue(caller) {
             self.runtime.spawn(Arc::clone(&self.desk).serve());
         }
         Ok(answered.await.map_err(|_| Error::Internal)??)
     }
+
+    /// The owner's session of that name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that is somebody else's or nobody's: the caller cannot tell which.
+    pub(super) async fn owned(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
+        self.find(owner, name).await?.ok_or(Error::NotFound)
+    }
+
+    /// The owner's session of that name, if they have not logged it out.
+    ///
+    /// # Errors
+    /// As [`Roster::owned`], and [`Precondition::NotConnected`].
+    pub(super) async fn wanted(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
+        let session = self.owned(owner, name).await?;
+        if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
+    }
+
+    /// Forgets what was known of the session.
+    pub(super) fn forget(&self, session: &Session) {
+        self.desk.known.invalidate(&session.name);
+    }
 }
 
 impl Desk {
-    fn remembered(&self, key: &(UserId, SessionName)) -> Option<Arc<Session>> {
-        let known = self.known.get(key)?;
+    fn remembered(&self, owner: &UserId, name: &SessionName) -> Option<Arc<Session>> {
+        let known = self.known.get(name).filter(|known| known.session.owner == *owner)?;
         let age = (self.clock.now() - known.asked_at).to_std().ok()?;
         (age < Roster::MEMORY).then_some(known.session)
     }
 
-    /// Remembers a session that has lists to show; of the others it matters what they are now.
+    /// Remembers a session that its user wants; of the others it matters what they are now.
     fn remember(&self, session: &Arc<Session>, asked_at: DateTime<Utc>) {
-        if session.lifecycle.is_wanted() && session.paired_at.is_some() {
+        if session.lifecycle.is_wanted() {
             let known = Known { session: Arc::clone(session), asked_at };
-            self.known.insert((session.owner.clone(), session.name.clone()), known);
+            self.known.insert(session.name.clone(), known);
         }
     }
 
@@ -179,10 +200,10 @@ mod tests {
         sessions.expect_find_all().returning(move |wanted| {
             counted.fetch_add(1, Ordering::SeqCst);
             sizes.lock().unwrap().push(wanted.len());
-            Ok(vec![session(Lifecycle::Connected)])
+            Ok(vec![session(Lifecycle::Disconnected)])
         });
         let roster = Roster::new(Arc::new(sessions), PausedClock::new());
-        let known = session(Lifecycle::Connected);
+        let known = session(Lifecycle::Disconnected);
         let (other, mallory): (SessionName, UserId) = ("session_2".parse().unwrap(), "mallory".parse().unwrap());
         let first = (0..100).map(|_| roster.find(&known.owner, &known.name));
         let (mine, absent, somebody_elses) = tokio::join!(
@@ -194,14 +215,13 @@ mod tests {
         assert_eq!((absent.unwrap(), somebody_elses.unwrap()), (None, None));
         assert_eq!(*asked.lock().unwrap(), [3], "one question, each session once");
         assert!(roster.find(&known.owner, &known.name).await.unwrap().is_some());
-        assert_eq!(questions.load(Ordering::SeqCst), 2, "a session without lists is not remembered");
+        assert_eq!(questions.load(Ordering::SeqCst), 2, "a session that nobody wants is not remembered");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_paired_session_is_remembered_for_a_moment_from_the_question_on() {
-        let mut paired = session(Lifecycle::Connected);
-        paired.paired_at = Some(paired.created_at);
-        let (questions, row) = (Arc::new(AtomicUsize::new(0)), paired.clone());
+    async fn a_wanted_session_is_remembered_for_a_moment_from_the_question_on() {
+        let wanted = session(Lifecycle::Connected);
+        let (questions, row) = (Arc::new(AtomicUsize::new(0)), wanted.clone());
         let counted = Arc::clone(&questions);
         let mut sessions = MockSessionRepository::new();
         sessions.expect_find_all().returning(move |_| {
@@ -212,10 +232,10 @@ mod tests {
         let mallory: UserId = "mallory".parse().unwrap();
         for (wait, asked) in [(0, 1), (99, 1), (1, 2), (50, 2), (50, 3)] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            assert_eq!(roster.find(&paired.owner, &paired.name).await.unwrap().as_deref(), Some(&paired));
+            assert_eq!(roster.find(&wanted.owner, &wanted.name).await.unwrap().as_deref(), Some(&wanted));
             assert_eq!(questions.load(Ordering::SeqCst), asked, "after {wait} ms more");
         }
-        assert_eq!(roster.find(&mallory, &paired.name).await.unwrap(), None, "whose it is, is remembered too");
+        assert_eq!(roster.find(&mallory, &wanted.name).await.unwrap(), None, "whose it is, is remembered too");
     }
 
     #[tokio::test]

@@ -1,30 +1,40 @@
 //! What WAHA says of a session.
 
+mod memory;
+
 use std::sync::Arc;
 
-use super::access;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use self::memory::Began;
+pub(super) use self::memory::StatusMemory;
+use super::news::News;
 use super::roster::Roster;
 use crate::flight::SingleFlight;
-use crate::ports::{Clock, SessionRepository, WhatsAppGateway};
-use crate::{Error, Session, SessionId, SessionName, SessionStatus, UpstreamSession, UserId};
+use crate::ports::{Clock, Ports, SessionRepository, WhatsAppGateway};
+use crate::{Error, Observation, Session, SessionId, SessionName, SessionStatus, UpstreamSession, UserId, WorkerName};
 
-/// Asks WAHA about a session and remembers the answer on its row.
+/// Knows what WAHA says of sessions, and keeps it on their rows: from what it reports by itself, and by asking.
+///
+/// Reports count in the order of WAHA's clock. An answer counts if nothing has been heard of the session since the
+/// question, neither a report nor a change of our own making, on this replica or, by the row's revision, on another.
 pub struct StatusReader {
     asker: Arc<Asker>,
-    flights: SingleFlight<SessionId, Reading>,
+    flights: SingleFlight<SessionId, Arc<Reading>>,
 }
 
 struct Asker {
     sessions: Arc<dyn SessionRepository>,
     gateway: Arc<dyn WhatsAppGateway>,
     clock: Arc<dyn Clock>,
+    news: Arc<News>,
 }
 
 /// What WAHA answered.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The session, with what was learnt of it.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// WAHA's session; `None` if it has none of that name.
     pub upstream: Option<UpstreamSession>,
 }
@@ -37,21 +47,31 @@ impl Reading {
 }
 
 impl StatusReader {
-    /// A reader whose answers are remembered in `sessions`; its shared work runs on the present runtime.
+    /// A reader whose answers are remembered on the rows; its shared work runs on the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(sessions: Arc<dyn SessionRepository>, gateway: Arc<dyn WhatsAppGateway>, clock: Arc<dyn Clock>) -> Self {
-        Self { asker: Arc::new(Asker { sessions, gateway, clock }), flights: SingleFlight::new() }
+    pub(super) fn new(ports: &Ports, news: Arc<News>) -> Self {
+        let Ports { sessions, gateway, clock, .. } = ports.clone();
+        Self { asker: Arc::new(Asker { sessions, gateway, clock, news }), flights: SingleFlight::new() }
     }
 
-    /// What WAHA says of the session; whoever asks while an answer is under way shares that one.
+    /// What WAHA says of the session, or said less than a second ago; whoever asks while an answer is under way shares
+    /// that one.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the row is gone; WAHA's and the database's failures.
-    pub async fn read(&self, session: Session) -> Result<Reading, Error> {
-        let asker = Arc::clone(&self.asker);
-        self.flights.run(session.id.clone(), || async move { asker.ask(session).await }).await
+    pub async fn read(&self, session: &Session) -> Result<Arc<Reading>, Error> {
+        if let Some(known) = self.asker.news.statuses.fresh(session, self.asker.clock.now()) {
+            return Ok(known);
+        }
+        let ask = async || {
+            let (asker, session) = (Arc::clone(&self.asker), session.clone());
+            self.flights.run(session.id.clone(), || async move { asker.ask(session).await }).await
+        };
+        let reading = ask().await?;
+        // A flight that was under way may have begun with an older row than this caller knows.
+        if reading.session.revision < session.revision { ask().await } else { Ok(reading) }
     }
 
     /// What WAHA says of the session from now on: for a lifecycle operation, to which an answer that was asked for
@@ -59,49 +79,141 @@ impl StatusReader {
     ///
     /// # Errors
     /// As [`StatusReader::read`].
-    pub async fn read_anew(&self, session: Session) -> Result<Reading, Error> {
+    pub async fn read_anew(&self, session: Session) -> Result<Arc<Reading>, Error> {
         self.asker.ask(session).await
+    }
+
+    /// Something else says that the session is not as it was said to be: the next caller asks WAHA.
+    pub(super) fn doubt(&self, session: &Session) {
+        self.asker.news.statuses.forget(&session.id);
+    }
+
+    /// Takes in what `worker` reported of a session `at` that time by its clock, unless the session is not on that worker.
+    /// A report that is old, late or told already is only a reason for whoever watches the session to look again.
+    ///
+    /// # Errors
+    /// The database's failures.
+    pub(super) async fn take(
+        &self,
+        worker: &WorkerName,
+        upstream: UpstreamSession,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.asker.take(worker, upstream, at).await
     }
 }
 
 impl Asker {
-    async fn ask(&self, session: Session) -> Result<Reading, Error> {
-        let upstream = self.gateway.session(&session.address()).await?;
-        let now = self.clock.now();
-        let Some(seen) = session.observe(upstream.as_ref(), now) else {
-            return Ok(Reading { session, upstream });
-        };
-        if self.sessions.record(&session.id, session.revision, &seen, now).await? {
-            if seen.epoch != session.epoch {
-                // Another account: once this is said, nobody may still be shown the old one's lists.
-                self.clock.sleep(Roster::MEMORY).await;
+    /// How often WAHA is asked again because its answer was overtaken.
+    const ATTEMPTS: usize = 3;
+    /// WAHA sends a report at once, and again after 2 s if it was not taken.
+    const LATE: TimeDelta = TimeDelta::seconds(2);
+
+    async fn ask(&self, mut session: Session) -> Result<Arc<Reading>, Error> {
+        let mut attempt = 1;
+        loop {
+            let began = self.news.statuses.begin(self.clock.now());
+            let upstream = self.gateway.session(&session.address()).await?;
+            if let Some(reading) = self.accept(&session, upstream.clone(), began).await? {
+                return Ok(reading);
             }
-            return Ok(Reading { session: session.with(seen), upstream });
+            // What was answered is not so any more.
+            session = self.sessions.get(&session.id).await?.ok_or(Error::NotFound)?;
+            if let Some(told) = self.news.statuses.fresh(&session, self.clock.now()) {
+                return Ok(told);
+            }
+            if attempt == Self::ATTEMPTS || !session.lifecycle.is_wanted() {
+                return Ok(Arc::new(Reading { session: Arc::new(session), upstream }));
+            }
+            attempt += 1;
         }
-        // The row moved on while WAHA was asked: what it says now counts, and this answer is not remembered.
-        let session = self.sessions.get(&session.id).await?.ok_or(Error::NotFound)?;
-        Ok(Reading { session, upstream })
+    }
+
+    /// Remembers an answer; `None` if it comes too late.
+    async fn accept(
+        &self,
+        session: &Session,
+        upstream: Option<UpstreamSession>,
+        began: Began,
+    ) -> Result<Option<Arc<Reading>>, Error> {
+        if self.news.statuses.is_overtaken(&session.id, began) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let seen = session.observe(upstream.as_ref(), now);
+        let is_new = seen.is_some();
+        let Some(session) = self.record(session, seen, now).await? else { return Ok(None) };
+        let reading = Arc::new(Reading { session: Arc::new(session), upstream });
+        let remembered = self.news.statuses.remember(&reading, began);
+        if is_new {
+            self.news.observed(&reading.session);
+        }
+        Ok(remembered.then_some(reading))
+    }
+
+    async fn take(&self, worker: &WorkerName, upstream: UpstreamSession, at: DateTime<Utc>) -> Result<(), Error> {
+        for _ in 0..Self::ATTEMPTS {
+            let is_of_worker = |session: &Session| session.worker == *worker && session.lifecycle.is_wanted();
+            let Some(session) = self.sessions.named(&upstream.name).await?.filter(is_of_worker) else {
+                return Ok(());
+            };
+            let now = self.clock.now();
+            let seen = session.observe_report(&upstream, at, now).filter(|_| now - at < Self::LATE);
+            let Some(seen) = seen else {
+                // What was so then may have changed since: only WAHA knows.
+                self.news.hub.wake(&session.id);
+                return Ok(());
+            };
+            if let Some(session) = self.record(&session, Some(seen), now).await? {
+                let reading = Arc::new(Reading { session: Arc::new(session), upstream: Some(upstream) });
+                self.news.statuses.told(&reading, now);
+                self.news.observed(&reading.session);
+                return Ok(());
+            }
+        }
+        // Whoever came in the way so often has asked WAHA since.
+        Ok(())
+    }
+
+    /// The session with what was seen of it on its row; `None` if the row has moved on.
+    async fn record(
+        &self,
+        session: &Session,
+        seen: Option<Observation>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Session>, Error> {
+        let Some(seen) = seen else { return Ok(Some(session.clone())) };
+        if !self.sessions.record(&session.id, session.revision, &seen, now).await? {
+            return Ok(None);
+        }
+        if seen.epoch != session.epoch {
+            // Another account: once this is said, nobody may still be shown the old one's lists.
+            self.clock.sleep(Roster::MEMORY).await;
+        }
+        Ok(Some(session.clone().with(seen)))
     }
 }
 
 /// The status of a user's session.
 pub struct GetStatus {
-    /// Where sessions are kept.
-    pub sessions: Arc<dyn SessionRepository>,
-    /// Who asks WAHA.
-    pub reader: Arc<StatusReader>,
+    roster: Arc<Roster>,
+    reader: Arc<StatusReader>,
 }
 
 impl GetStatus {
+    pub(super) fn new(roster: Arc<Roster>, reader: Arc<StatusReader>) -> Self {
+        Self { roster, reader }
+    }
+
     /// WAHA's word; STOPPED for a session that the user logged out or that WAHA does not have.
     ///
     /// # Errors
     /// [`Error::NotFound`]; WAHA's and the database's failures.
     pub async fn run(&self, owner: &UserId, name: &SessionName) -> Result<SessionStatus, Error> {
-        let session = access::owned(&*self.sessions, owner, name).await?;
+        let session = self.roster.owned(owner, name).await?;
         if !session.lifecycle.is_wanted() {
             return Ok(SessionStatus::Stopped);
         }
-        Ok(self.reader.read(session).await?.status())
+        Ok(self.reader.read(&session).await?.status())
     }
 }

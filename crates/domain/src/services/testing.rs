@@ -1,6 +1,6 @@
 //! What the tests of use cases share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use crate::ports::{
     Clock, Fence, Lease, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
     MockSessionRepository, MockSnapshotStore, MockTaskLeases, MockWhatsAppGateway, Ports,
 };
-use crate::{Lifecycle, Me, Session, SessionStatus, UpstreamSession};
+use crate::{Lifecycle, LocalBus, Me, Session, SessionOverview, SessionStatus, UpstreamSession};
 
 /// tokio's clock: in a test with paused time, waiting takes none.
 pub(super) struct PausedClock(Instant);
@@ -51,6 +51,44 @@ pub(super) fn upstream(status: SessionStatus) -> UpstreamSession {
     UpstreamSession { name: "session_1".parse().unwrap(), status, me, deployment: None }
 }
 
+/// One row, kept as a database does.
+#[derive(Clone)]
+pub(super) struct Row(Arc<Mutex<Session>>);
+
+impl Row {
+    pub(super) fn of(session: Session) -> Self {
+        Self(Arc::new(Mutex::new(session)))
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Session)) {
+        change(&mut self.0.lock().unwrap());
+    }
+
+    pub(super) fn repository(&self) -> MockSessionRepository {
+        let read = |row: &Self| row.0.lock().unwrap().clone();
+        let (mut sessions, row) = (MockSessionRepository::new(), self.clone());
+        sessions.expect_get().returning(move |_| Ok(Some(read(&row))));
+        let row = self.clone();
+        sessions.expect_named().returning(move |_| Ok(Some(read(&row))));
+        let row = self.clone();
+        sessions.expect_find_all().returning(move |_| Ok(vec![read(&row)]));
+        let row = self.clone();
+        sessions
+            .expect_overview()
+            .returning(move |_| Ok(Some(SessionOverview { session: read(&row), groups: Vec::new() })));
+        let row = self.clone();
+        sessions.expect_record().returning(move |_, revision, seen, _| {
+            let mut session = row.0.lock().unwrap();
+            let is_current = session.revision == revision && session.lifecycle.is_wanted();
+            if is_current {
+                *session = session.clone().with(seen.clone());
+            }
+            Ok(is_current)
+        });
+        sessions
+    }
+}
+
 /// Leases that are always to be had.
 pub(super) fn free_leases() -> MockLeaseRepository {
     let mut leases = MockLeaseRepository::new();
@@ -80,6 +118,7 @@ pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGatewa
         deployments: Arc::new(deployments),
         snapshots: Arc::new(MockSnapshotStore::new()),
         tasks: Arc::new(MockTaskLeases::new()),
+        bus: Arc::new(LocalBus::default()),
         gateway: Arc::new(gateway),
         clock: PausedClock::new(),
         random: Arc::new(random()),

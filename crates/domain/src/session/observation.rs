@@ -1,6 +1,6 @@
 //! What a row remembers of what WAHA said.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{ChatId, Epoch, PhoneNumber, Revision, Session, SessionStatus, UpstreamSession};
 
@@ -22,6 +22,8 @@ pub struct Observation {
     pub paired_at: Option<DateTime<Utc>>,
     /// See [`Session::revived_at`].
     pub revived_at: Option<DateTime<Utc>>,
+    /// See [`Session::reported_at`].
+    pub reported_at: Option<DateTime<Utc>>,
     /// See [`Session::phone`]: another one only at the first WORKING of a pairing, so that a user's own later number
     /// stays.
     pub phone: Option<PhoneNumber>,
@@ -31,6 +33,28 @@ impl Session {
     /// What the row has to remember after WAHA answered with `upstream` (`None`: WAHA has no such session), or `None`
     /// if it knows all of it already.
     pub fn observe(&self, upstream: Option<&UpstreamSession>, now: DateTime<Utc>) -> Option<Observation> {
+        let seen = self.seen(upstream, now);
+        (!self.knows(&seen)).then_some(seen)
+    }
+
+    /// What the row has to remember after WAHA reported `upstream`, `at` that time by its own clock; or `None` if it has
+    /// taken in that report already, or a newer one.
+    pub fn observe_report(
+        &self,
+        upstream: &UpstreamSession,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<Observation> {
+        // A clock that was ahead and has been put right must not silence its worker until it is there again.
+        let latest = now + Self::CLOCKS_DIFFER;
+        let is_new = self.reported_at.is_none_or(|known| known < at || known > latest && at <= latest);
+        is_new.then(|| Observation { reported_at: Some(at), ..self.seen(Some(upstream), now) })
+    }
+
+    /// By how much WAHA's clock and ours may differ.
+    const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
+
+    fn seen(&self, upstream: Option<&UpstreamSession>, now: DateTime<Utc>) -> Observation {
         let status = upstream.map_or(SessionStatus::Stopped, |session| session.status.clone());
         let mut seen = Observation {
             epoch: self.epoch,
@@ -38,6 +62,7 @@ impl Session {
             account: self.account.clone(),
             paired_at: self.paired_at,
             revived_at: self.revived_at,
+            reported_at: self.reported_at,
             phone: self.phone.clone(),
             status,
         };
@@ -56,7 +81,7 @@ impl Session {
             }
             _ => {}
         }
-        (!self.knows(&seen)).then_some(seen)
+        seen
     }
 
     /// The session as it is once `seen` is written.
@@ -69,6 +94,7 @@ impl Session {
         self.account = seen.account;
         self.paired_at = seen.paired_at;
         self.revived_at = seen.revived_at;
+        self.reported_at = seen.reported_at;
         self.phone = seen.phone;
         self
     }
@@ -80,6 +106,7 @@ impl Session {
             && self.account == seen.account
             && self.paired_at == seen.paired_at
             && self.revived_at == seen.revived_at
+            && self.reported_at == seen.reported_at
             && self.phone == seen.phone
     }
 }
@@ -100,8 +127,6 @@ impl Observation {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::{Lifecycle, Me};
 
@@ -172,6 +197,24 @@ mod tests {
         let first = after(session(), SessionStatus::Working, Some("34600111222@c.us"), now());
         let second = after(first, SessionStatus::Working, Some("123456@c.us"), now());
         assert_eq!(second.phone, None);
+    }
+
+    #[test]
+    fn of_reports_the_newest_counts_by_wahas_clock_unless_that_was_far_ahead() {
+        let at = |minutes| now() + TimeDelta::minutes(minutes);
+        let report = |session: &Session, minutes| {
+            let seen = session.observe_report(&upstream(SessionStatus::Starting, None), at(minutes), now())?;
+            Some(session.clone().with(seen))
+        };
+        let told = report(&session(), -1).unwrap();
+        assert_eq!((told.reported_at, told.revision), (Some(at(-1)), Revision(1)));
+        assert!(report(&told, -1).is_none(), "told already");
+        assert!(report(&told, -2).is_none(), "older");
+        let again = report(&told, 0).unwrap();
+        assert_eq!(again.revision, Revision(2), "told again is news: what was asked for before it comes too late");
+        let ahead = report(&again, 60).unwrap();
+        assert!(report(&ahead, 59).is_none(), "a clock that is ahead orders, too");
+        assert_eq!(report(&ahead, 1).unwrap().reported_at, Some(at(1)), "put right");
     }
 
     #[test]

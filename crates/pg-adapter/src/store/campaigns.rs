@@ -34,7 +34,7 @@ impl CampaignRepository for Store {
     async fn find(&self, id: &CampaignId) -> Result<Option<Campaign>, StorageError> {
         let query =
             campaigns::table.find(id.as_str()).filter(campaigns::deleted_at.is_null()).select(CampaignRow::as_select());
-        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        let row = self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         Ok(row.map(Campaign::try_from).transpose()?)
     }
 

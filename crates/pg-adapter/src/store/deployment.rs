@@ -32,6 +32,6 @@ impl DeploymentRepository for Store {
 
 async fn stored(conn: &mut Checkout) -> Result<Option<DeploymentId>, StorageError> {
     let query = deployment::table.find(ONLY).select(deployment::id);
-    let id: Option<String> = conn.run(async |conn| query.first(conn).await.optional()).await?;
+    let id: Option<String> = conn.run(async |conn| query.get_result(conn).await.optional()).await?;
     Ok(id.map(|id| id.parse().map_err(UnreadableRow::of("deployment"))).transpose()?)
 }

@@ -16,11 +16,13 @@ pub(super) async fn load(conn: &mut Checkout, owner: &UserId) -> Result<Option<S
         .eq(sessions::id)
         .and(linked_groups::account.nullable().eq(sessions::account))
         .and(linked_groups::unlinked_at.is_null());
+    let [scheduled, in_progress] = CampaignStatus::ACTIVE.map(CampaignStatus::as_str);
     let active = campaigns::linked_group_id
         .nullable()
         .eq(linked_groups::id.nullable())
         .and(campaigns::deleted_at.is_null())
-        .and(campaigns::status.eq_any(CampaignStatus::ACTIVE.map(CampaignStatus::as_str)));
+        // Not `eq_any`: SQLite would prepare a statement with a list anew each time.
+        .and(campaigns::status.eq(scheduled).or(campaigns::status.eq(in_progress)));
     let query = sessions::table
         .left_join(linked_groups::table.on(shown))
         .left_join(campaigns::table.on(active))

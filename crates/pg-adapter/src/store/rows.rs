@@ -29,6 +29,7 @@ pub(super) struct SessionRow {
     status: Option<String>,
     down_since: Option<DateTime<Utc>>,
     revived_at: Option<DateTime<Utc>>,
+    reported_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -102,6 +103,7 @@ impl From<&Session> for SessionRow {
             status: session.status.as_ref().map(|status| status.as_str().to_owned()),
             down_since: session.down_since.map(micros),
             revived_at: session.revived_at.map(micros),
+            reported_at: session.reported_at.map(micros),
             created_at: micros(session.created_at),
             updated_at: micros(session.updated_at),
         }
@@ -127,6 +129,7 @@ impl TryFrom<SessionRow> for Session {
                 status: row.status.as_deref().map(SessionStatus::from),
                 down_since: row.down_since,
                 revived_at: row.revived_at,
+                reported_at: row.reported_at,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
             })

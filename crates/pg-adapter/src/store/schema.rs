@@ -18,6 +18,7 @@ diesel::table! {
         status -> Nullable<Text>,
         down_since -> Nullable<Instant>,
         revived_at -> Nullable<Instant>,
+        reported_at -> Nullable<Instant>,
         created_at -> Instant,
         updated_at -> Instant,
         lease_holder -> Nullable<Text>,

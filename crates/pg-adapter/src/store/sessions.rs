@@ -45,7 +45,7 @@ impl SessionRepository for Store {
 
     async fn get(&self, id: &SessionId) -> Result<Option<Session>, StorageError> {
         let query = sessions::table.find(id.as_str()).select(SessionRow::as_select());
-        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        let row = self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         Ok(row.map(Session::try_from).transpose()?)
     }
 
@@ -54,7 +54,7 @@ impl SessionRepository for Store {
             .filter(sessions::owner.eq(owner.as_str()))
             .filter(sessions::name.eq(name.as_str()))
             .select(SessionRow::as_select());
-        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        let row = self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         Ok(row.map(Session::try_from).transpose()?)
     }
 
@@ -81,7 +81,7 @@ impl SessionRepository for Store {
 
     async fn named(&self, name: &SessionName) -> Result<Option<Session>, StorageError> {
         let query = sessions::table.filter(sessions::name.eq(name.as_str())).select(SessionRow::as_select());
-        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        let row = self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         Ok(row.map(Session::try_from).transpose()?)
     }
 
@@ -100,7 +100,11 @@ impl SessionRepository for Store {
         let from: Vec<&str> = from.iter().map(|lifecycle| lifecycle.as_str()).collect();
         let mut update = diesel::update(sessions::table.find(id.as_str()))
             .filter(sessions::lifecycle.eq_any(from))
-            .set((sessions::lifecycle.eq(to.as_str()), sessions::updated_at.eq(micros(now))))
+            .set((
+                sessions::lifecycle.eq(to.as_str()),
+                sessions::revision.eq(sessions::revision + 1),
+                sessions::updated_at.eq(micros(now)),
+            ))
             .into_boxed();
         if let Some(fence) = fence {
             update = update.filter(holds(fence));
@@ -135,6 +139,7 @@ impl SessionRepository for Store {
                 sessions::account.eq(seen.account.as_ref().map(ChatId::as_str)),
                 sessions::paired_at.eq(seen.paired_at.map(micros)),
                 sessions::revived_at.eq(seen.revived_at.map(micros)),
+                sessions::reported_at.eq(seen.reported_at.map(micros)),
                 sessions::phone.eq(seen.phone.as_ref().map(PhoneNumber::as_str)),
                 seen.phone.as_ref().map(|phone| touch_unless(phone.as_str(), micros(now))),
                 seen.phone.is_none().then(|| touch_unless_unknown(micros(now))),
@@ -203,7 +208,7 @@ impl Store {
 
 async fn of_owner(conn: &mut Checkout, owner: &UserId) -> Result<Option<Session>, StorageError> {
     let query = sessions::table.filter(sessions::owner.eq(owner.as_str())).select(SessionRow::as_select());
-    let row = conn.run(async |conn| query.first(conn).await.optional()).await?;
+    let row = conn.run(async |conn| query.get_result(conn).await.optional()).await?;
     Ok(row.map(Session::try_from).transpose()?)
 }
 

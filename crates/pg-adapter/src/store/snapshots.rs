@@ -18,7 +18,7 @@ impl SnapshotStore for Store {
     async fn head(&self, session: &SessionId, kind: ListKind) -> Result<Option<SnapshotHead>, StorageError> {
         let query =
             directory_snapshots::table.find((session.as_str(), kind.as_str())).select(SnapshotHeadRow::as_select());
-        let row = self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+        let row = self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         Ok(row.map(SnapshotHead::try_from).transpose()?)
     }
 
@@ -27,7 +27,7 @@ impl SnapshotStore for Store {
             .find((session.as_str(), kind.as_str()))
             .select((SnapshotHeadRow::as_select(), directory_snapshots::data));
         let row: Option<(SnapshotHeadRow, Vec<u8>)> =
-            self.reader().await?.run(async |conn| query.first(conn).await.optional()).await?;
+            self.reader().await?.run(async |conn| query.get_result(conn).await.optional()).await?;
         let Some((head, data)) = row else { return Ok(None) };
         Ok(Some(StoredSnapshot { head: head.try_into()?, data }))
     }

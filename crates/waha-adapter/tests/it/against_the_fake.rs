@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
-use switchboard_domain::ports::{Created, GatewayError, WebhookReader, WhatsAppGateway};
+use switchboard_domain::ports::{Created, GatewayError, Report, WebhookReader, WhatsAppGateway};
 use switchboard_domain::{Contact, DeploymentId, GroupChange, SessionStatus};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WorkerConfig};
 use switchboard_waha_fake::{Engine, FakeWaha, Fault, FaultAction, Options, start};
@@ -278,7 +278,11 @@ async fn what_becomes_of_groups_is_reported_by_every_engine() {
                 let signature = request.header("x-webhook-hmac")[0];
                 webhooks.read(&w1(), signature, request.body.as_bytes()).unwrap()
             });
-            events.map(|event| (event.group.group.to_string(), event.group.change)).collect::<Vec<_>>()
+            let groups = events.filter_map(|event| match event.report {
+                Report::Group(event) => Some((event.group.to_string(), event.change)),
+                Report::Status { .. } => None,
+            });
+            groups.collect::<Vec<_>>()
         };
         let is_told = |(group, change): &(&str, GroupChange)| told().contains(&((*group).to_owned(), change.clone()));
         let waited = tokio::time::timeout(Duration::from_secs(20), async {

@@ -12,6 +12,7 @@ use super::shelf::{Held, ListKey, Shelf};
 use crate::directory::GroupChanges;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, GatewayError, Generation, Ports, SnapshotHead};
+use crate::services::news::News;
 use crate::services::status::{Reading, StatusReader};
 use crate::services::task_lease::TaskDesk;
 use crate::services::workbench::Workbench;
@@ -25,6 +26,7 @@ pub(super) struct Refresher {
     pub(super) workbench: Workbench,
     ports: Ports,
     reader: Arc<StatusReader>,
+    news: Arc<News>,
     desk: Arc<TaskDesk>,
     loads: SingleFlight<(ListKey, Epoch), Option<Arc<Held>>>,
     refreshes: SingleFlight<(ListKey, Epoch), Arc<Held>>,
@@ -55,13 +57,14 @@ impl Refresher {
     /// The longest pause between two fetches while WhatsApp fills the lists.
     const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
-    pub(super) fn new(ports: &Ports, reader: Arc<StatusReader>, memory: u64) -> Self {
+    pub(super) fn new(ports: &Ports, reader: Arc<StatusReader>, news: Arc<News>, memory: u64) -> Self {
         let Ports { tasks, clock, random, .. } = ports.clone();
         Self {
             shelf: Shelf::new(memory),
             workbench: Workbench::new(),
             ports: ports.clone(),
             reader,
+            news,
             desk: Arc::new(TaskDesk { tasks, clock, random }),
             loads: SingleFlight::new(),
             refreshes: SingleFlight::new(),
@@ -80,8 +83,8 @@ impl Refresher {
         if session.paired_at.is_some() && !is_lost {
             return Ok(session);
         }
-        match self.reader.read((*session).clone()).await {
-            Ok(reading) => Ok(Arc::new(working(reading)?.session)),
+        match self.reader.read(&session).await {
+            Ok(reading) => Ok(Arc::clone(&working(reading)?.session)),
             // What WAHA said last counts.
             Err(Error::Gateway(_)) if is_lost => Err(Precondition::NotConnected.into()),
             Err(error) => Err(error),
@@ -123,6 +126,10 @@ impl Refresher {
                 }
                 refreshed
             });
+        } else if held.is_superseded {
+            let (refresher, session, kind) = (Arc::clone(self), session.clone(), key.kind);
+            let key = (key, session.epoch);
+            self.loads.start(key, || async move { refresher.read_stored(&session, kind).await });
         }
     }
 
@@ -170,7 +177,7 @@ impl Refresher {
     }
 
     async fn grant(self: Arc<Self>, session: Session) -> Result<(), Error> {
-        let session = working(self.reader.read(session).await?)?.session;
+        let session = (*working(self.reader.read(&session).await?)?.session).clone();
         let now = self.clock().now();
         let turn = self.desk.lease_for(format!("refresh/{}", session.id), Directory::REFRESH_INTERVAL).await?;
         let turn = turn.map_err(|until| Error::TooSoon((until - now).to_std().unwrap_or_default()))?;
@@ -295,8 +302,8 @@ impl Refresher {
         }
         let mut began = self.clock().now();
         // Asked for a list in any other status, WAHA would wait 5 to 10 s before it says no.
-        let reading = working(self.reader.read(session).await?)?;
-        let session = reading.session.clone();
+        let reading = working(self.reader.read(&session).await?)?;
+        let session = (*reading.session).clone();
         let mut snapshot = self.fetch(&reading, key, began).await?;
         let known = match self.shelf.get(key, session.epoch) {
             Some(held) => Some(held),
@@ -315,6 +322,7 @@ impl Refresher {
             generation: Generation::after(stored.as_ref().map(|head| head.generation)),
             synced_at: began,
             failure: None,
+            is_superseded: false,
         };
         let held = self.shelf.put(key, held, self.clock().now());
         // What was told while it was sorted.
@@ -415,7 +423,7 @@ fn told_since(session: &Session, began: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// The reading, if WAHA answers for lists now.
-fn working(reading: Reading) -> Result<Reading, Error> {
+fn working(reading: Arc<Reading>) -> Result<Arc<Reading>, Error> {
     match reading.status() {
         SessionStatus::Working => Ok(reading),
         SessionStatus::Stopped | SessionStatus::Failed => Err(Precondition::NotConnected.into()),

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use super::refresh::Refresher;
 use super::shelf::Shelf;
 use crate::directory::GroupChanges;
-use crate::ports::{SessionRepository, UpstreamEvent};
-use crate::{ChatId, Error, Session, SessionName, WorkerName};
+use crate::ports::SessionRepository;
+use crate::{ChatId, Error, GroupEvent, Session, SessionName, WorkerName};
 
 /// Gathers reports and lays them over the lists, those of one session at most once a second.
 pub(super) struct Reports {
@@ -25,10 +25,10 @@ pub(super) struct Reports {
 type Gathered = HashMap<Whose, GroupChanges>;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Whose {
-    worker: WorkerName,
-    session: SessionName,
-    account: Option<ChatId>,
+pub(in crate::services) struct Whose {
+    pub(in crate::services) worker: WorkerName,
+    pub(in crate::services) session: SessionName,
+    pub(in crate::services) account: Option<ChatId>,
 }
 
 impl Whose {
@@ -51,13 +51,12 @@ impl Reports {
     }
 
     /// Takes a report. Returns at once.
-    pub(super) fn take(&self, event: UpstreamEvent) {
-        let UpstreamEvent { worker, session, account, mut group } = event;
+    pub(super) fn take(&self, whose: Whose, mut group: GroupEvent) {
         // A clock that is far ahead would keep what was told over every fetch to come.
         group.at = group.at.min(self.refresher.clock().now() + Shelf::CHANGES_KEPT_FOR);
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = gathered.len();
-        match gathered.entry(Whose { worker, session, account }) {
+        match gathered.entry(whose) {
             Entry::Occupied(mut known) => known.get_mut().add(group),
             Entry::Vacant(_) if sessions >= Self::MOST => {
                 tracing::warn!("too many sessions report at once: some reports wait for the next fetch");

@@ -31,6 +31,8 @@ pub(super) struct Held {
     pub(super) settled: bool,
     /// That it could not be refreshed since.
     pub(super) failure: Option<Failure>,
+    /// Whether another replica has stored one since.
+    pub(super) is_superseded: bool,
 }
 
 /// That a list could not be refreshed.
@@ -51,7 +53,7 @@ impl Held {
 
     pub(super) fn of(snapshot: Arc<Snapshot>, head: &SnapshotHead) -> Self {
         let SnapshotHead { epoch, generation, synced_at, settled, .. } = *head;
-        Self { snapshot, epoch, generation, synced_at, settled, failure: None }
+        Self { snapshot, epoch, generation, synced_at, settled, failure: None, is_superseded: false }
     }
 
     pub(super) fn head(&self) -> SnapshotHead {
@@ -170,6 +172,14 @@ impl Shelf {
         self.lists.get(key).filter(|held| held.epoch == epoch)
     }
 
+    /// Notes that another replica has stored a list in the place of the one that is here, if there is one.
+    pub(super) fn supersede(&self, key: &ListKey) {
+        self.lists.entry_by_ref(key).and_compute_with(|known| match known.map(moka::Entry::into_value) {
+            Some(known) => moka::ops::compute::Op::Put(Arc::new(Held { is_superseded: true, ..(*known).clone() })),
+            None => moka::ops::compute::Op::Nop,
+        });
+    }
+
     /// A version of the list that is no longer the present one but may still be paged through.
     pub(super) fn replaced(
         &self,
@@ -186,7 +196,7 @@ impl Shelf {
     pub(super) fn put(&self, key: &ListKey, held: Held, now: DateTime<Utc>) -> Arc<Held> {
         let held = Arc::new(held);
         let entry = self.lists.entry_by_ref(key).and_upsert_with(|known| match known.map(moka::Entry::into_value) {
-            Some(known) if known.order() > held.order() => known,
+            Some(known) if known.order() > held.order() => Arc::new(Held { is_superseded: false, ..(*known).clone() }),
             known => {
                 // First: whoever pages through it finds it in one place or the other.
                 if let Some(known) = known.filter(|known| known.snapshot.version() != held.snapshot.version()) {
@@ -257,6 +267,7 @@ mod tests {
             synced_at: at(synced_at),
             settled: true,
             failure: None,
+            is_superseded: false,
         }
     }
 
@@ -279,6 +290,19 @@ mod tests {
             );
             now += pause;
         }
+    }
+
+    #[test]
+    fn a_list_that_another_replica_replaced_is_known_as_such_until_the_other_one_is_here() {
+        let shelf = Shelf::new(1 << 20);
+        let is_superseded = || shelf.get(&key(), Epoch(1)).map(|held| held.is_superseded);
+        shelf.supersede(&key());
+        assert_eq!(is_superseded(), None, "there is none to be replaced");
+        shelf.put(&key(), held("old", 10), at(10));
+        shelf.supersede(&key());
+        assert_eq!(is_superseded(), Some(true));
+        shelf.put(&key(), held("older", 5), at(11));
+        assert_eq!(is_superseded(), Some(false), "what is stored is older than what is here");
     }
 
     #[test]

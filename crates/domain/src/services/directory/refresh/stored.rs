@@ -63,6 +63,7 @@ impl Refresher {
             }
             let data = encoded.as_deref().filter(|_| !is_there);
             if snapshots.save(&key.session, key.kind, replaces, &head, data).await? {
+                self.news.listed(&key.session, key.kind);
                 return Ok(());
             }
             stored = snapshots.head(&key.session, key.kind).await?;
