@@ -33,8 +33,13 @@ pub(crate) async fn connect_at(
         .unwrap_or_else(|e| Err(ConnectionError::BadConnection(e.to_string())))
 }
 
-/// diesel keeps only a text of an error, and tokio-postgres says why in its source.
+/// diesel keeps only a text of an error.
 fn refused(error: &tokio_postgres::Error) -> ConnectionError {
+    ConnectionError::BadConnection(described(error))
+}
+
+/// An error with its cause: tokio-postgres says why in its source.
+pub(crate) fn described(error: &tokio_postgres::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    ConnectionError::BadConnection(format!("{error}{cause}"))
+    format!("{error}{cause}")
 }

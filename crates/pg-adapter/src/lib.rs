@@ -1,5 +1,6 @@
-//! Switchboard's storage ports on PostgreSQL.
+//! Switchboard's storage ports and its bus on PostgreSQL.
 
+mod bus;
 mod connect;
 mod engine;
 mod migrate;
@@ -8,5 +9,6 @@ mod pg_store;
 // What is the same on every database: the SQLite adapter compiles this folder too.
 mod store;
 
+pub use bus::PgEventBus;
 pub use options::{PgOptions, PgUrlError};
 pub use pg_store::PgStore;
