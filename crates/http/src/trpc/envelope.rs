@@ -20,32 +20,41 @@ pub(super) fn request_error(error: &Error, transformer: Transformer) -> String {
     failure(&error.shape(None), transformer)
 }
 
-fn result(data: &Data, transformer: Transformer) -> String {
-    let (text, dates) = match data {
-        Data::Json { text, dates } => (text, dates),
-        Data::Undefined => {
-            return match transformer {
-                Transformer::Plain => r#"{"result":{}}"#.to_owned(),
-                Transformer::Superjson => {
-                    format!(r#"{{"result":{{"data":{}}}}}"#, superjson::UNDEFINED)
-                }
-            };
-        }
-    };
-    let mut out = String::with_capacity(text.len() + 64);
-    out.push_str("{\"result\":{\"data\":");
-    match transformer {
-        Transformer::Plain => out.push_str(text),
-        Transformer::Superjson => superjson::write(&mut out, text, "", dates),
+/// The data of an event, appended.
+pub(super) fn write_data(out: &mut String, data: &Data, transformer: Transformer) {
+    match (data, transformer) {
+        (Data::Json { text, .. }, Transformer::Plain) => out.push_str(text),
+        (Data::Json { text, dates }, Transformer::Superjson) => superjson::write(out, text, "", dates),
+        (Data::Undefined, Transformer::Superjson) => out.push_str(superjson::UNDEFINED),
+        // JSON has no word for it.
+        (Data::Undefined, Transformer::Plain) => out.push_str("null"),
     }
+}
+
+/// The error that a subscription ends with.
+pub(super) fn error(error: &Error, path: &str, transformer: Transformer) -> String {
+    bare(&error.shape(Some(path)), transformer)
+}
+
+fn result(data: &Data, transformer: Transformer) -> String {
+    if let (Data::Undefined, Transformer::Plain) = (data, transformer) {
+        return r#"{"result":{}}"#.to_owned();
+    }
+    let mut out = String::with_capacity(data.len() + 64);
+    out.push_str("{\"result\":{\"data\":");
+    write_data(&mut out, data, transformer);
     out.push_str("}}");
     out
 }
 
 fn failure(shape: &Shape<'_>, transformer: Transformer) -> String {
+    format!(r#"{{"error":{}}}"#, bare(shape, transformer))
+}
+
+fn bare(shape: &Shape<'_>, transformer: Transformer) -> String {
     let shape = serde_json::to_string(shape).expect("it is made of strings and numbers");
     match transformer {
-        Transformer::Plain => format!(r#"{{"error":{shape}}}"#),
-        Transformer::Superjson => format!(r#"{{"error":{{"json":{shape}}}}}"#),
+        Transformer::Plain => shape,
+        Transformer::Superjson => format!(r#"{{"json":{shape}}}"#),
     }
 }

@@ -72,6 +72,11 @@ impl Error {
         &self.message
     }
 
+    /// The stable word, if it has one.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
     /// The wrong fields, if the input was the problem.
     pub fn issues(&self) -> Option<&[Issue]> {
         self.issues.as_deref()

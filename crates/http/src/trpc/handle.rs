@@ -9,22 +9,24 @@ use futures_util::stream;
 use futures_util::{FutureExt, StreamExt};
 
 use super::envelope::{self, Outcome};
-use super::jsonl;
-use super::procedure::Procedure;
+use super::procedure::{Procedure, Run};
 use super::request::{Asked, Inputs};
 use super::response::Body;
 use super::router::Authorize;
-use super::{Call, Code, Error, Kind, Request, Response, Router, Transformer, Value};
+use super::{
+    Call, Code, ConnectionParams, Error, KeepAlive, Kind, Request, Response, Router, Transformer, Value, jsonl, sse,
+};
 
 impl<C: Clone + Send + 'static> Router<C> {
-    /// Answers a request. Never fails: whatever is wrong with it is an answer.
-    pub async fn handle(&self, context: C, request: Request<'_>) -> Response {
+    /// Answers a request. Never fails: whatever is wrong with it is an answer. `context` is made from what a client that
+    /// subscribes says in its query; other calls say nothing there.
+    pub async fn handle(&self, context: impl FnOnce(&ConnectionParams) -> C, request: Request<'_>) -> Response {
         if request.method == "HEAD" {
             return Response::no_content();
         }
         let inputs = Inputs::of(&request);
         let transformer = inputs.transformer().unwrap_or(self.default_transformer);
-        let calls = match self.calls(&request, inputs, &context) {
+        let calls = match self.calls(&request, inputs, context) {
             Ok(calls) => calls,
             Err(error) => {
                 // tRPC says text/plain here; no client looks.
@@ -33,13 +35,22 @@ impl<C: Clone + Send + 'static> Router<C> {
             }
         };
         let allow = calls.wrong_kind.map(Kind::method);
-        let response =
-            if calls.streamed { Response::json(200, calls.lines(transformer)) } else { calls.answers().await };
+        let response = match calls.form {
+            Form::Events => calls.events(self.keep_alive).await,
+            Form::Lines => calls.lines(transformer),
+            Form::Batch => calls.together().await,
+            Form::Alone => calls.alone().await,
+        };
         response.with_header("allow", allow)
     }
 
     /// Finds out which calls are asked for. An error is one of the request as a whole.
-    fn calls(&self, request: &Request<'_>, inputs: Inputs, context: &C) -> Result<Calls<C>, Error> {
+    fn calls(
+        &self,
+        request: &Request<'_>,
+        inputs: Inputs,
+        context: impl FnOnce(&ConnectionParams) -> C,
+    ) -> Result<Calls<C>, Error> {
         let Asked { paths, batch, streamed } = Asked::of(request, self.max_batch_size)?;
         let procedures: Vec<_> = paths.iter().map(|path| self.procedures.get_key_value(&**path)).collect();
         let mut kinds: Vec<Kind> = Vec::new();
@@ -53,28 +64,43 @@ impl<C: Clone + Send + 'static> Router<C> {
             let message = format!("Cannot mix procedure types in call: {}", kinds.join(", "));
             return Err(Error::new(Code::BadRequest, message));
         }
+        let kind = kinds.first().copied();
+        let subscription = kind == Some(Kind::Subscription);
+        let params = Some(ConnectionParams::of(request)?).filter(|_| subscription).unwrap_or_default();
         if streamed && !batch {
             return Err(Error::new(Code::BadRequest, "Streaming requests must be batched (you can do a batch of 1)"));
         }
+        let context = context(&params);
+        let last_event_id = request.last_event_id().filter(|_| subscription);
         let inputs = inputs.of_calls(paths.len(), self.default_transformer);
         let calls = paths.iter().zip(&procedures).zip(inputs).enumerate();
         let room = Arc::new(Room::default());
         Ok(Calls {
-            batch,
-            streamed,
-            wrong_kind: kinds.first().copied().filter(|kind| kind.method() != request.method),
+            form: match (streamed, batch) {
+                (true, _) => Form::Lines,
+                (false, true) => Form::Batch,
+                (false, false) if subscription => Form::Events,
+                (false, false) => Form::Alone,
+            },
+            wrong_kind: kind.filter(|kind| kind.method() != request.method),
             pending: calls
-                .map(|(index, ((path, procedure), input))| Pending {
-                    index,
-                    path: path.clone(),
-                    transformer: input.transformer,
-                    input: input.value,
-                    procedure: procedure.map(|(&name, procedure)| (name, Arc::clone(procedure))),
-                    context: context.clone(),
-                    authorize: Arc::clone(&self.authorize),
-                    method: request.method.to_owned(),
-                    batch,
-                    room: Arc::clone(&room),
+                .map(|(index, ((path, procedure), mut input))| {
+                    if let Some(id) = &last_event_id {
+                        input.resume_after(id.clone());
+                    }
+                    Pending {
+                        index,
+                        path: path.clone(),
+                        transformer: input.transformer,
+                        room: Arc::clone(&room),
+                        attempt: Attempt {
+                            procedure: procedure.map(|(&name, procedure)| (name, Arc::clone(procedure))),
+                            input: input.value,
+                            context: context.clone(),
+                            authorize: Arc::clone(&self.authorize),
+                            method: request.method.to_owned(),
+                        },
+                    }
                 })
                 .collect(),
         })
@@ -85,10 +111,22 @@ impl<C: Clone + Send + 'static> Router<C> {
 /// request cannot keep everybody else's waiting.
 const AT_THE_SAME_TIME: usize = 10;
 
-/// The calls of a request.
+/// How a request is answered.
+#[derive(Clone, Copy)]
+enum Form {
+    /// One call, which stands for itself.
+    Alone,
+    /// Calls in an array.
+    Batch,
+    /// Calls in a line each.
+    Lines,
+    /// One subscription.
+    Events,
+}
+
+/// The calls of a request: several only in a batch.
 struct Calls<C> {
-    batch: bool,
-    streamed: bool,
+    form: Form,
     /// The kind of procedure that the method does not fit, if so: a request has but one kind.
     wrong_kind: Option<Kind>,
     pending: Vec<Pending<C>>,
@@ -96,21 +134,32 @@ struct Calls<C> {
 
 impl<C: Send + 'static> Calls<C> {
     /// All answers at once, in the order of the calls.
-    async fn answers(self) -> Response {
+    async fn together(self) -> Response {
         let calls = stream::iter(self.pending).map(Pending::run).buffered(AT_THE_SAME_TIME);
         let answers: Vec<Answer> = calls.collect().await;
         let elements: Vec<_> = answers.iter().map(Answer::element).collect();
-        let body = if self.batch { format!("[{}]", elements.join(",")) } else { elements.concat() };
-        let retry_after = answers.iter().filter_map(Answer::retry_after).max();
-        Response::json(status(&answers), Body::Full(body.into())).with_header("retry-after", retry_after.map(seconds))
+        answered(&answers, format!("[{}]", elements.join(",")))
+    }
+
+    /// The answer of the one call that there is.
+    async fn alone(mut self) -> Response {
+        let answer = self.pending.swap_remove(0).run().await;
+        answered(std::slice::from_ref(&answer), answer.element())
     }
 
     /// Each answer when it is there, as a line.
-    fn lines(self, transformer: Transformer) -> Body {
+    fn lines(self, transformer: Transformer) -> Response {
         let head = jsonl::head(self.pending.len(), transformer);
         let calls = stream::iter(self.pending).map(Pending::run).buffer_unordered(AT_THE_SAME_TIME);
         let lines = calls.map(move |answer| jsonl::chunk(answer.index, &answer.outcome, &answer.path, transformer));
-        Body::Stream(stream::once(async { head }).chain(lines).boxed())
+        Response::lines(stream::once(async { head }).chain(lines).boxed())
+    }
+
+    /// What the one call that there is yields, from the first event on.
+    async fn events(mut self, keep_alive: Option<KeepAlive>) -> Response {
+        let Pending { path, transformer, attempt, .. } = self.pending.swap_remove(0);
+        let events = attempt.make(&path, Procedure::stream).await;
+        Response::events(sse::body(events, path, transformer, keep_alive).boxed())
     }
 }
 
@@ -119,13 +168,17 @@ struct Pending<C> {
     index: usize,
     path: String,
     transformer: Transformer,
-    input: Result<Value, Error>,
+    room: Arc<Room>,
+    attempt: Attempt<C>,
+}
+
+/// All that it takes to make a call.
+struct Attempt<C> {
     procedure: Option<(&'static str, Arc<Procedure<C>>)>,
+    input: Result<Value, Error>,
     context: C,
     authorize: Authorize<C>,
     method: String,
-    batch: bool,
-    room: Arc<Room>,
 }
 
 /// How much the answers of a request already are together. A batch may ask for the longest list a hundred times.
@@ -156,28 +209,37 @@ struct Answer {
 
 impl<C: Send + 'static> Pending<C> {
     async fn run(self) -> Answer {
-        let Self { index, path, transformer, .. } = self;
-        let Self { input, procedure, context, authorize, method, batch, room, .. } = self;
-        let Some((name, procedure)) = procedure else {
-            let message = format!("No procedure found on path \"{path}\"");
-            let outcome = Err(Error::new(Code::NotFound, message));
-            return Answer { index, path, transformer, outcome };
-        };
-        let call = Call { path: name, kind: procedure.kind };
+        let Self { index, path, transformer, room, attempt } = self;
         let made = async {
-            check_method(&call, &method, batch)?;
-            authorize(&context, &call)?;
             room.take(0)?;
-            let data = procedure.run(context, input).await?;
+            let data = attempt.make(&path, Procedure::answer).await?;
             room.take(data.len())?;
             Ok(data)
         };
+        let outcome = made.await;
+        Answer { index, path, transformer, outcome }
+    }
+}
+
+impl<C: Send + 'static> Attempt<C> {
+    /// Makes the call, in the way that `how` finds in its procedure.
+    async fn make<T>(self, path: &str, how: fn(&Procedure<C>) -> Option<&Run<C, T>>) -> Result<T, Error> {
+        let Some((name, procedure)) = self.procedure else {
+            return Err(Error::new(Code::NotFound, format!("No procedure found on path \"{path}\"")));
+        };
+        let call = Call { path: name, kind: procedure.kind };
+        let made = async {
+            check_method(&call, &self.method)?;
+            // Alone, a subscription is asked for its stream.
+            let run = how(&procedure).ok_or_else(|| Error::new(Code::BadRequest, "Cannot batch subscription calls"))?;
+            (self.authorize)(&self.context, &call)?;
+            run(self.context, self.input).await
+        };
         // The panic hook has reported the panic; the other calls go on.
-        let outcome = AssertUnwindSafe(made).catch_unwind().await.unwrap_or_else(|_| {
+        AssertUnwindSafe(made).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(procedure = name, "a procedure panicked");
             Err(Error::internal())
-        });
-        Answer { index, path, transformer, outcome }
+        })
     }
 }
 
@@ -195,16 +257,19 @@ impl Answer {
     }
 }
 
-fn check_method(call: &Call<'_>, method: &str, batch: bool) -> Result<(), Error> {
+fn check_method(call: &Call<'_>, method: &str) -> Result<(), Error> {
     let Call { path, kind } = call;
-    if kind.method() != method {
-        let message = format!("Unsupported {method}-request to {kind} procedure at path \"{path}\"");
-        return Err(Error::new(Code::MethodNotSupported, message));
+    if kind.method() == method {
+        return Ok(());
     }
-    if batch && *kind == Kind::Subscription {
-        return Err(Error::new(Code::BadRequest, "Cannot batch subscription calls"));
-    }
-    Ok(())
+    let message = format!("Unsupported {method}-request to {kind} procedure at path \"{path}\"");
+    Err(Error::new(Code::MethodNotSupported, message))
+}
+
+/// The response with these answers, of which `body` is made.
+fn answered(answers: &[Answer], body: String) -> Response {
+    let retry_after = answers.iter().filter_map(Answer::retry_after).max();
+    Response::json(status(answers), Body::Full(body.into())).with_header("retry-after", retry_after.map(whole_seconds))
 }
 
 /// The status that all calls have, else "multi-status".
@@ -215,7 +280,7 @@ fn status(answers: &[Answer]) -> u16 {
 }
 
 /// Whole seconds, rounded up, as `retry-after` has them.
-fn seconds(wait: Duration) -> String {
+pub(crate) fn whole_seconds(wait: Duration) -> String {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).to_string()
 }
 
@@ -225,6 +290,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::trpc::{Body, Event};
 
     /// Anybody but `false` is let in.
     fn router() -> Router<bool> {
@@ -238,7 +304,9 @@ mod tests {
         .query("panics", async |_, (): ()| -> Result<(), Error> { panic!("the cause") })
         .query("busy", async |_, (): ()| Err::<(), _>(busy(1_500)))
         .query("busier", async |_, (): ()| Err::<(), _>(busy(7_000)))
-        .subscription("ticks")
+        .subscription("ticks", async |_, (): ()| Ok(stream::iter([Event::<()>::Return])))
+        .subscription("refused", async |_, (): ()| Err::<stream::Empty<Event<()>>, _>(Error::of(Code::NotFound)))
+        .subscription("collapses", async |_, (): ()| -> Result<stream::Empty<Event<()>>, Error> { panic!("the cause") })
     }
 
     fn busy(millis: u64) -> Error {
@@ -246,14 +314,23 @@ mod tests {
     }
 
     async fn get(allowed: bool, path: &str, query: &str) -> (u16, Json, Option<String>) {
-        let response = router().handle(allowed, request(path, query, None)).await;
+        let response = router().handle(|_| allowed, request(path, query, None)).await;
         let retry_after = response.header("retry-after").map(str::to_owned);
         let Body::Full(body) = response.body else { panic!("{response:?}") };
         (response.status, serde_json::from_slice(&body).unwrap(), retry_after)
     }
 
     fn request<'a>(path: &'a str, query: &'a str, trpc_accept: Option<&'a str>) -> Request<'a> {
-        Request { method: "GET", path, query, content_type: None, trpc_accept, accept: None, body: Ok(Bytes::new()) }
+        Request {
+            method: "GET",
+            path,
+            query,
+            content_type: None,
+            trpc_accept,
+            accept: None,
+            last_event_id: None,
+            body: Ok(Bytes::new()),
+        }
     }
 
     #[tokio::test]
@@ -299,7 +376,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_does_not_wait_for_slower_calls_before_it() {
         let request = request("never,nothing", "batch=1", Some("application/jsonl"));
-        let response = router().handle(true, request).await;
+        let response = router().handle(|_| true, request).await;
         let Body::Stream(lines) = response.body else { panic!("{response:?}") };
 
         let lines: Vec<_> = lines.take(2).collect().await;
@@ -319,10 +396,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscription_does_not_stream_yet() {
-        let (status, body, _) = get(true, "ticks", "").await;
+    async fn a_subscription_that_cannot_begin_says_so_in_its_stream() {
+        for (path, allowed, code) in [
+            ("refused", true, "NOT_FOUND"),
+            ("collapses", true, "INTERNAL_SERVER_ERROR"),
+            ("ticks", false, "UNAUTHORIZED"),
+        ] {
+            let response = router().handle(|_| allowed, request(path, "", None)).await;
+            assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")), "{path}");
+            let Body::Stream(events) = response.body else { panic!("{path} streams") };
+            let events: Vec<_> = events.collect().await;
+            assert_eq!(events.len(), 2, "{events:?}");
+            assert!(events[0].starts_with(b"event: connected\n"), "{events:?}");
+            let error = String::from_utf8(events[1].to_vec()).unwrap();
+            assert!(error.starts_with("event: serialized-error\n") && error.contains(code), "{error}");
+            assert!(!error.contains("the cause"), "{error}");
+        }
+    }
 
-        assert_eq!(status, 501);
-        assert_eq!(body["error"]["data"]["code"], "NOT_IMPLEMENTED");
+    #[tokio::test]
+    async fn a_subscription_is_not_batched_whoever_asks() {
+        let (status, body, _) = get(false, "ticks", "batch=1").await;
+
+        assert_eq!(status, 400);
+        assert_eq!(body[0]["error"]["message"], "Cannot batch subscription calls");
+    }
+
+    #[tokio::test]
+    async fn what_a_client_says_in_the_query_is_for_subscriptions() {
+        let said = |path| async move {
+            let mut said = None;
+            let context = |params: &ConnectionParams| {
+                said = params.get("token").map(str::to_owned);
+                true
+            };
+            let query = "connectionParams=%7B%22token%22%3A%22t%22%7D";
+            router().handle(context, request(path, query, None)).await;
+            said
+        };
+        assert_eq!(said("ticks").await.as_deref(), Some("t"));
+        assert_eq!(said("nothing").await, None);
+        assert_eq!(said("no.such.procedure").await, None);
     }
 }

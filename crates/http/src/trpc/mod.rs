@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod router;
 mod service;
+mod sse;
 mod superjson;
 mod surrogates;
 
@@ -26,14 +27,16 @@ pub mod user;
 
 pub use code::Code;
 pub use error::Error;
+pub(crate) use handle::whole_seconds;
 pub use input::{
     Boolean, Defaulted, Fields, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text, Value, boolean,
     integer, string,
 };
 pub use output::{Date, DatePaths, Output};
 pub use procedure::{Call, Kind};
-pub use request::{BodyError, Request};
+pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
 pub use router::Router;
 pub use service::{BODY_LIMIT, service};
+pub use sse::{Event, KeepAlive};
 pub use superjson::Transformer;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt};
 
-use super::envelope::Outcome;
 use super::output::Data;
-use super::{Error, Input, Output, Value};
+use super::sse::Events;
+use super::{Error, Event, Input, Output, Value};
 
 /// What a procedure is, which decides how it may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,31 +50,66 @@ pub struct Call<'a> {
     pub kind: Kind,
 }
 
-/// Reads the input and makes the output.
-type Run<C> = Box<dyn Fn(C, Result<Value, Error>) -> BoxFuture<'static, Outcome> + Send + Sync>;
+/// Reads the input and makes what it is answered with.
+pub(super) type Run<C, T> = Box<dyn Fn(C, Result<Value, Error>) -> BoxFuture<'static, Result<T, Error>> + Send + Sync>;
 
 pub(super) struct Procedure<C> {
     pub(super) kind: Kind,
-    run: Run<C>,
+    action: Action<C>,
+}
+
+/// What a procedure does.
+enum Action<C> {
+    /// It answers once: a query or a mutation.
+    Answer(Run<C, Data>),
+    /// It goes on answering: a subscription.
+    Stream(Run<C, Events>),
 }
 
 impl<C: Send + 'static> Procedure<C> {
-    pub(super) fn new<I, O, F, Fut>(kind: Kind, handler: F) -> Self
+    pub(super) fn answering<I, O, F, Fut>(kind: Kind, handler: F) -> Self
     where
         I: Input + Send + 'static,
         O: Output + 'static,
         F: Fn(C, I) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Error>> + Send + 'static,
     {
-        let run: Run<C> = Box::new(move |context, input| {
+        let run: Run<C, Data> = Box::new(move |context, input| {
             let output = parse(input).map(|input| handler(context, input));
             Box::pin(async move { Data::of(&output?.await?) })
         });
-        Self { kind, run }
+        Self { kind, action: Action::Answer(run) }
     }
 
-    pub(super) fn run(&self, context: C, input: Result<Value, Error>) -> BoxFuture<'static, Outcome> {
-        (self.run)(context, input)
+    pub(super) fn streaming<I, O, F, Fut, S>(handler: F) -> Self
+    where
+        I: Input + Send + 'static,
+        O: Output + 'static,
+        F: Fn(C, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<S, Error>> + Send + 'static,
+        S: Stream<Item = Event<O>> + Send + 'static,
+    {
+        let run: Run<C, Events> = Box::new(move |context, input| {
+            let events = parse(input).map(|input| handler(context, input));
+            Box::pin(async move { Ok(events?.await?.map(Event::ready).boxed()) })
+        });
+        Self { kind: Kind::Subscription, action: Action::Stream(run) }
+    }
+
+    /// How it answers once, unless it is a subscription.
+    pub(super) fn answer(&self) -> Option<&Run<C, Data>> {
+        match &self.action {
+            Action::Answer(run) => Some(run),
+            Action::Stream(_) => None,
+        }
+    }
+
+    /// How it goes on answering, if it is a subscription.
+    pub(super) fn stream(&self) -> Option<&Run<C, Events>> {
+        match &self.action {
+            Action::Answer(_) => None,
+            Action::Stream(run) => Some(run),
+        }
     }
 }
 

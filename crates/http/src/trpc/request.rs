@@ -1,5 +1,8 @@
 //! What a request asks for: which calls, with which inputs, answered how.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value as Json};
@@ -8,7 +11,7 @@ use url::form_urlencoded;
 use super::{Code, Error, Transformer, Value, surrogates};
 
 /// An HTTP request as far as tRPC looks at it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The method, in capitals.
     pub method: &'a str,
@@ -22,8 +25,53 @@ pub struct Request<'a> {
     pub trpc_accept: Option<&'a str>,
     /// The header `accept`.
     pub accept: Option<&'a str>,
+    /// The header `last-event-id`: the last event that a client has seen of a subscription.
+    pub last_event_id: Option<&'a str>,
     /// The body, which a GET does not have, or why there is none.
     pub body: Result<Bytes, BodyError>,
+}
+
+/// What was asked is personal, and a token may stand in the query.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Request<'_> {
+    /// The last event that the client has seen: an `EventSource` that connects again says it in a header.
+    pub(super) fn last_event_id(&self) -> Option<String> {
+        let header = self.last_event_id.map(str::to_owned);
+        let query = || ["lastEventId", "Last-Event-Id"].iter().find_map(|name| parameter(self.query, name));
+        header.or_else(query).filter(|id| !id.is_empty())
+    }
+}
+
+/// What a client that subscribes says in the query because its `EventSource` cannot send headers: texts by name.
+#[derive(Clone, Default)]
+pub struct ConnectionParams(BTreeMap<String, String>);
+
+impl ConnectionParams {
+    pub(super) fn of(request: &Request<'_>) -> Result<Self, Error> {
+        let refused = |message: &'static str| Error::new(Code::ParseError, message);
+        let Some(text) = parameter(request.query, "connectionParams") else { return Ok(Self::default()) };
+        let json: Json = serde_json::from_str(&surrogates::replaced(&text))
+            .map_err(|_| refused("Not JSON-parsable query params"))?;
+        let params: Option<_> = serde_json::from_value(json).map_err(|_| refused("Invalid connection params shape"))?;
+        Ok(Self(params.unwrap_or_default()))
+    }
+
+    /// The parameter of that name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// There are tokens among them.
+impl fmt::Debug for ConnectionParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ConnectionParams").finish_non_exhaustive()
+    }
 }
 
 /// Why a body could not be had. Only calls that read their input mind.
@@ -83,6 +131,19 @@ impl Asked {
 pub(super) struct Input {
     pub(super) value: Result<Value, Error>,
     pub(super) transformer: Transformer,
+}
+
+impl Input {
+    /// Adds where a subscription goes on from. What is neither an object nor missing stays what it is.
+    pub(super) fn resume_after(&mut self, last_event_id: String) {
+        let Ok(value) = &mut self.value else { return };
+        if matches!(value, Value::Undefined | Value::Null) {
+            *value = Value::Object(BTreeMap::new());
+        }
+        if let Value::Object(fields) = value {
+            fields.insert("lastEventId".to_owned(), Value::String(last_event_id));
+        }
+    }
 }
 
 /// What came as input, for all calls of a request.
@@ -232,7 +293,105 @@ fn wants_lines(request: &Request<'_>) -> bool {
     }
 }
 
-/// The first of the parameters of that name, decoded as `URLSearchParams` does.
+/// The first of the parameters of that name, decoded as `URLSearchParams` does. The values of others are not: an input may
+/// be long, and is passed over several times.
 fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    let is_named = |pair: &&str| {
+        let key = pair.split('=').next().unwrap_or_default();
+        key == name || form_urlencoded::parse(key.as_bytes()).next().is_some_and(|(key, _)| key == name)
+    };
+    let pair = query.split('&').find(is_named)?;
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request<'a>(query: &'a str, last_event_id: Option<&'a str>) -> Request<'a> {
+        Request {
+            method: "GET",
+            path: "user.x",
+            query,
+            content_type: None,
+            trpc_accept: None,
+            accept: None,
+            last_event_id,
+            body: Ok(Bytes::new()),
+        }
+    }
+
+    #[test]
+    fn the_header_tells_the_last_event_before_the_query_does() {
+        for (query, header, expected) in [
+            ("lastEventId=2&Last-Event-Id=3", Some("1"), Some("1")),
+            ("Last-Event-Id=3&lastEventId=2", None, Some("2")),
+            ("Last-Event-Id=3", None, Some("3")),
+            ("lastEventId=2", Some(""), None),
+            ("lastEventId=", None, None),
+            ("last-event-id=2", None, None),
+        ] {
+            assert_eq!(request(query, header).last_event_id().as_deref(), expected, "{query} {header:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_event_becomes_a_field_of_an_object_and_of_nothing_else() {
+        for (input, expected) in [
+            (json!({"a": 1}), json!({"a": 1, "lastEventId": "7"})),
+            (json!({"lastEventId": "3"}), json!({"lastEventId": "7"})),
+            (json!(null), json!({"lastEventId": "7"})),
+            (json!("text"), json!("text")),
+            (json!([]), json!([])),
+        ] {
+            let mut input = Input { value: Ok(input.into()), transformer: Transformer::Plain };
+            input.resume_after("7".to_owned());
+            assert_eq!(input.value, Ok(expected.into()));
+        }
+    }
+
+    #[test]
+    fn connection_params_are_an_object_of_texts_or_refused() {
+        let of = |text: &str| {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("connectionParams", text).finish();
+            ConnectionParams::of(&request(&query, None))
+        };
+        assert_eq!(of(r#"{"token":"t","x":""}"#).unwrap().get("token"), Some("t"));
+        assert_eq!(of("null").unwrap().get("token"), None);
+        assert_eq!(ConnectionParams::of(&request("input=1", None)).unwrap().get("token"), None);
+        for (text, message) in [
+            ("", "Not JSON-parsable query params"),
+            ("{", "Not JSON-parsable query params"),
+            ("[]", "Invalid connection params shape"),
+            (r#"{"token":7}"#, "Invalid connection params shape"),
+            (r#"{"token":null}"#, "Invalid connection params shape"),
+        ] {
+            let error = of(text).unwrap_err();
+            assert_eq!((error.code(), error.message()), (Code::ParseError, message), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_the_first_of_its_name_decoded() {
+        for (query, expected) in [
+            ("x=1&input=%7B%7D&input=2", Some("{}")),
+            ("input=a+b%26c", Some("a b&c")),
+            ("%69nput=1", Some("1")),
+            ("input", Some("")),
+            ("&&input=1=2", Some("1=2")),
+            ("inputs=1&Input=2&=3", None),
+            ("", None),
+        ] {
+            assert_eq!(parameter(query, "input").as_deref(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_in_a_request_is_not_shown() {
+        let request = request("connectionParams=%7B%22token%22%3A%22hunter2%22%7D", None);
+        let shown = format!("{request:?} {:?}", ConnectionParams::of(&request).unwrap());
+        assert!(shown.contains("user.x") && !shown.contains("hunter2"), "{shown}");
+    }
 }

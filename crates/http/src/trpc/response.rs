@@ -12,7 +12,7 @@ pub struct Response {
     /// The status: that of its calls, 207 if they differ, 200 if they are streamed.
     pub status: u16,
     /// Its headers, each name at most once and in lower case.
-    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub headers: Vec<Header>,
     /// Its body.
     pub body: Body,
 }
@@ -23,9 +23,17 @@ pub enum Body {
     Empty,
     /// All of it.
     Full(Bytes),
-    /// Line by line; each is to be sent as soon as it is there.
+    /// Line by line, or event by event; each is to be sent as soon as it is there.
     Stream(BoxStream<'static, Bytes>),
 }
+
+type Header = (&'static str, Cow<'static, str>);
+
+/// An answer depends on the headers that ask for a stream.
+const VARY: Header = ("vary", Cow::Borrowed("trpc-accept, accept"));
+
+/// Proxies that buffer would hold lines and events back.
+const UNBUFFERED: Header = ("x-accel-buffering", Cow::Borrowed("no"));
 
 impl Response {
     /// The answer to HEAD, whatever the path.
@@ -33,11 +41,25 @@ impl Response {
         Self { status: 204, headers: Vec::new(), body: Body::Empty }
     }
 
-    /// JSON, which depends on the headers that ask for a stream.
+    /// JSON.
     pub(super) fn json(status: u16, body: Body) -> Self {
-        let headers =
-            vec![("content-type", Cow::Borrowed("application/json")), ("vary", Cow::Borrowed("trpc-accept, accept"))];
-        Self { status, headers, body }
+        Self { status, headers: vec![("content-type", Cow::Borrowed("application/json")), VARY], body }
+    }
+
+    /// JSON line by line.
+    pub(super) fn lines(lines: BoxStream<'static, Bytes>) -> Self {
+        Self::json(200, Body::Stream(lines)).with_header(UNBUFFERED.0, Some(UNBUFFERED.1))
+    }
+
+    /// Server-sent events, which are answered with 200 even if there is but an error to tell.
+    pub(super) fn events(events: BoxStream<'static, Bytes>) -> Self {
+        let headers = vec![
+            ("content-type", Cow::Borrowed("text/event-stream")),
+            ("cache-control", Cow::Borrowed("no-cache, no-transform")),
+            VARY,
+            UNBUFFERED,
+        ];
+        Self { status: 200, headers, body: Body::Stream(events) }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: Option<impl Into<Cow<'static, str>>>) -> Self {

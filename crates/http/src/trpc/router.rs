@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::Stream;
+
 use super::procedure::Procedure;
-use super::{Call, Code, Error, Input, Kind, Output, Transformer};
+use super::{Call, Error, Event, Input, KeepAlive, Kind, Output, Transformer};
 
 /// Whether a call may be made at all.
 pub(super) type Authorize<C> = Arc<dyn Fn(&C, &Call<'_>) -> Result<(), Error> + Send + Sync>;
@@ -47,6 +49,7 @@ pub struct Router<C> {
     pub(super) authorize: Authorize<C>,
     pub(super) max_batch_size: usize,
     pub(super) default_transformer: Transformer,
+    pub(super) keep_alive: Option<KeepAlive>,
 }
 
 impl<C: Clone + Send + 'static> Router<C> {
@@ -62,6 +65,7 @@ impl<C: Clone + Send + 'static> Router<C> {
             authorize: Arc::new(authorize),
             max_batch_size: Self::MAX_BATCH_SIZE,
             default_transformer: Transformer::Plain,
+            keep_alive: Some(KeepAlive::default()),
         }
     }
 
@@ -78,6 +82,12 @@ impl<C: Clone + Send + 'static> Router<C> {
         Self { default_transformer: transformer, ..self }
     }
 
+    /// How both ends of a subscription find out that the other is gone; `None`: they do not.
+    #[must_use]
+    pub fn keep_alive(self, keep_alive: Option<KeepAlive>) -> Self {
+        Self { keep_alive, ..self }
+    }
+
     /// Adds a query.
     ///
     /// # Panics
@@ -90,7 +100,7 @@ impl<C: Clone + Send + 'static> Router<C> {
         F: Fn(C, I) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Error>> + Send + 'static,
     {
-        self.procedure(name, Procedure::new(Kind::Query, handler))
+        self.procedure(name, Procedure::answering(Kind::Query, handler))
     }
 
     /// Adds a mutation.
@@ -105,18 +115,25 @@ impl<C: Clone + Send + 'static> Router<C> {
         F: Fn(C, I) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Error>> + Send + 'static,
     {
-        self.procedure(name, Procedure::new(Kind::Mutation, handler))
+        self.procedure(name, Procedure::answering(Kind::Mutation, handler))
     }
 
-    /// Announces a subscription. Calling it is `NOT_IMPLEMENTED` so far, and never possible in a
-    /// batch.
+    /// Adds a subscription. The handler finds out whether there is anything to subscribe to; its stream is what the client
+    /// sees from then on. A stream that ends without [`Event::Return`] closes the response, upon which clients connect
+    /// again.
     ///
     /// # Panics
     /// If the name is taken.
     #[must_use]
-    pub fn subscription(self, name: &'static str) -> Self {
-        let handler = async |_, (): ()| Err::<(), _>(Error::of(Code::NotImplemented));
-        self.procedure(name, Procedure::new(Kind::Subscription, handler))
+    pub fn subscription<I, O, F, Fut, S>(self, name: &'static str, handler: F) -> Self
+    where
+        I: Input + Send + 'static,
+        O: Output + 'static,
+        F: Fn(C, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<S, Error>> + Send + 'static,
+        S: Stream<Item = Event<O>> + Send + 'static,
+    {
+        self.procedure(name, Procedure::streaming(handler))
     }
 
     /// The procedures, by name.
@@ -137,6 +154,7 @@ impl<C> fmt::Debug for Router<C> {
             .field("procedures", &self.procedures.keys())
             .field("max_batch_size", &self.max_batch_size)
             .field("default_transformer", &self.default_transformer)
+            .field("keep_alive", &self.keep_alive)
             .finish_non_exhaustive()
     }
 }

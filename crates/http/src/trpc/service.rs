@@ -8,37 +8,39 @@ use std::time::Duration;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::rt::time::timeout;
-use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use actix_web::{HttpRequest, HttpResponse, Scope, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use super::{Body, BodyError, Request, Response, Router};
+use super::{Body, BodyError, ConnectionParams, Request, Response, Router};
 
 /// The largest body that is read. Inputs are a few names; a batch has a hundred of them.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
+/// Shorter answers are not compressed: that takes many times what they cost, to save hardly a packet.
+const WORTH_COMPRESSING: usize = 1024;
+
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Serves the router at `endpoint` (like `/api/trpc`), whatever the method. `context` is made from
-/// each request once.
-pub fn service<C, F>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Resource
+/// Serves the router at `endpoint` (like `/api/trpc`), whatever the method. `context` is made once for each request, from
+/// it and from what a subscription says in its place.
+pub fn service<C, F>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Scope
 where
     C: Clone + Send + 'static,
-    F: Fn(&HttpRequest) -> C + 'static,
+    F: Fn(&HttpRequest, &ConnectionParams) -> C + 'static,
 {
     let context = Rc::new(context);
-    web::resource([format!("{endpoint}/{{procedures:.*}}"), endpoint.to_owned()]).to(
-        move |request: HttpRequest, payload: web::Payload| {
-            let router = Arc::clone(&router);
-            let context = Rc::clone(&context);
-            async move {
-                let body = body(request.method(), payload).await;
-                let context = context(&request);
-                answer(router.handle(context, seen(&request, body)).await)
-            }
-        },
-    )
+    // A prefix: to match the rest of the path as well would cost more than most calls.
+    web::scope(endpoint).default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
+        let router = Arc::clone(&router);
+        let context = Rc::clone(&context);
+        async move {
+            let body = body(request.method(), payload).await;
+            let context = |params: &ConnectionParams| context(&request, params);
+            answer(router.handle(context, seen(&request, body)).await)
+        }
+    }))
 }
 
 /// What tRPC looks at.
@@ -51,14 +53,17 @@ fn seen(request: &HttpRequest, body: Result<Bytes, BodyError>) -> Request<'_> {
         content_type: header(header::CONTENT_TYPE),
         trpc_accept: header(HeaderName::from_static("trpc-accept")),
         accept: header(header::ACCEPT),
+        last_event_id: header(HeaderName::from_static("last-event-id")),
         body,
     }
 }
 
-/// The path below the endpoint as it came. actix's own match is partly decoded, so the slashes
-/// before it are counted instead.
+/// The path below the endpoint as it came. What actix has left of it is partly decoded, so the slashes of the endpoint
+/// are counted instead.
 fn below_endpoint(request: &HttpRequest) -> &str {
-    let slashes = request.match_pattern().map_or(1, |pattern| pattern.matches('/').count());
+    let path = request.match_info();
+    let endpoint = path.as_str().strip_suffix(path.unprocessed()).unwrap_or_default();
+    let slashes = endpoint.matches('/').count() + 1;
     request.uri().path().splitn(slashes + 1, '/').nth(slashes).unwrap_or_default()
 }
 
@@ -90,12 +95,16 @@ fn answer(response: Response) -> HttpResponse {
     }
     match response.body {
         Body::Empty => answer.finish(),
-        Body::Full(bytes) => answer.body(bytes),
-        // Compression, and proxies that buffer, would hold lines back.
-        Body::Stream(lines) => answer
-            .insert_header((header::CONTENT_ENCODING, "identity"))
-            .insert_header(("x-accel-buffering", "no"))
-            .streaming(lines.map(Ok::<_, Infallible>)),
+        Body::Full(bytes) => {
+            if bytes.len() < WORTH_COMPRESSING {
+                answer.insert_header((header::CONTENT_ENCODING, "identity"));
+            }
+            answer.body(bytes)
+        }
+        // Compression would hold lines and events back.
+        Body::Stream(lines) => {
+            answer.insert_header((header::CONTENT_ENCODING, "identity")).streaming(lines.map(Ok::<_, Infallible>))
+        }
     }
 }
 
@@ -107,7 +116,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::trpc::{Fields, Input, string};
+    use crate::trpc::{Event, Fields, Input, string};
 
     struct Greet(String);
 
@@ -117,14 +126,26 @@ mod tests {
         }
     }
 
+    struct Count(String);
+
+    impl Input for Count {
+        fn parse(fields: &mut Fields) -> Option<Self> {
+            fields.read("lastEventId", string()).map(Self)
+        }
+    }
+
     /// The status, `content-encoding` and body of the answer, below a scope and behind a
     /// compressor.
     async fn answer(request: TestRequest) -> (u16, Option<String>, String) {
         let router = Router::new(|_: &String, _| Ok(()))
             .query("who", async |user: String, (): ()| Ok(Json::String(user)))
+            .subscription("count", async |_, Count(last)| {
+                let event = Event::Tracked { id: format!("{last}+"), data: json!(last) };
+                Ok(futures_util::stream::iter([event, Event::Return]))
+            })
             .mutation("touch", async |_, (): ()| Ok(json!("touched")))
             .mutation("greet", async |user, Greet(name)| Ok(json!([user, name])));
-        let user = |request: &HttpRequest| format!("{:?}", request.headers().get("x-user"));
+        let user = |request: &HttpRequest, _: &ConnectionParams| format!("{:?}", request.headers().get("x-user"));
         let service = service("/trpc", Arc::new(router), user);
         let app = App::new().wrap(Compress::default()).service(web::scope("/api").service(service));
         let app = init_service(app).await;
@@ -177,6 +198,21 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn only_what_is_long_is_compressed() {
+        let short = post("/api/trpc/greet").insert_header(("accept-encoding", "gzip"));
+        let (_, encoding, body) = answer(short.set_payload(r#"{"name":"Ben"}"#)).await;
+        assert_eq!((encoding.as_deref(), body.as_str()), (Some("identity"), r#"{"result":{"data":["None","Ben"]}}"#));
+
+        let request = post("/api/trpc/greet").insert_header(("accept-encoding", "gzip"));
+        let router = Router::new(|(): &(), _| Ok(())).mutation("greet", async |(), Greet(name)| Ok(json!(name)));
+        let service = service("/trpc", Arc::new(router), |_, _| ());
+        let app = init_service(App::new().wrap(Compress::default()).service(web::scope("/api").service(service))).await;
+        let body = json!({ "name": "x".repeat(WORTH_COMPRESSING) }).to_string();
+        let response = call_service(&app, request.set_payload(body).to_request()).await;
+        assert_eq!(response.headers().get("content-encoding").unwrap(), "gzip");
+    }
+
+    #[actix_web::test]
     async fn lines_are_not_compressed() {
         let request = TestRequest::get()
             .uri("/api/trpc/who?batch=1")
@@ -187,6 +223,20 @@ mod tests {
 
         assert_eq!((status, encoding.as_deref()), (200, Some("identity")));
         assert_eq!(body, "{\"0\":[[0],[null,0,0]]}\n[0,0,[[{\"result\":{\"data\":\"None\"}}]]]\n");
+    }
+
+    #[actix_web::test]
+    async fn events_are_not_compressed_and_go_on_from_the_last_one_seen() {
+        let request = TestRequest::get()
+            .uri("/api/trpc/count?input={}")
+            .insert_header(("accept-encoding", "gzip"))
+            .insert_header(("last-event-id", "6"));
+
+        let (status, encoding, body) = answer(request).await;
+
+        assert_eq!((status, encoding.as_deref()), (200, Some("identity")));
+        let greeting = "event: connected\ndata: {\"reconnectAfterInactivityMs\":45000}\nretry: 3000\n\n";
+        assert_eq!(body, format!("{greeting}data: \"6\"\nid: 6+\n\nevent: return\ndata: \n\n"));
     }
 
     #[actix_web::test]

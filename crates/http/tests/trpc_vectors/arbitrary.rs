@@ -40,12 +40,14 @@ proptest! {
         content_type in prop::option::of("application/json(; x)?|multipart/form-data|\\PC{0,12}"),
         accept in prop::option::of("application/jsonl|\\PC{0,12}"),
         raw_query in any::<bool>(),
+        last_event_id in prop::option::of("[0-9]|\\PC{0,4}"),
+        params in prop_oneof![4 => Just("{}".to_owned()), 1 => "\\PC{0,12}"],
     ) {
         let query = if raw_query {
             format!("{batch}input={input}")
         } else {
             let mut query = url::form_urlencoded::Serializer::new(batch.to_owned());
-            query.append_pair("input", &input).finish()
+            query.append_pair("connectionParams", &params).append_pair("input", &input).finish()
         };
         let request = Request {
             method: &method,
@@ -54,17 +56,18 @@ proptest! {
             content_type: content_type.as_deref(),
             trpc_accept: accept.as_deref(),
             accept: None,
+            last_event_id: last_event_id.as_deref(),
             body: Ok(Bytes::from(body)),
         };
         System::new().block_on(async {
-            let response = procedures().handle(Caller::User, request).await;
+            let response = procedures(None).handle(|_| Caller::User, request).await;
             check(&method, &path, response).await;
         });
     }
 }
 
 async fn check(method: &str, path: &str, response: Response) {
-    let status = response.status;
+    let (status, content_type) = (response.status, response.header("content-type").map(str::to_owned));
     match response.body {
         Body::Empty => assert_eq!((method, status), ("HEAD", 204)),
         Body::Full(bytes) => match serde_json::from_slice(&bytes).expect("it is JSON") {
@@ -74,6 +77,13 @@ async fn check(method: &str, path: &str, response: Response) {
             }
             other => panic!("an answer is an array or an object, not {other}"),
         },
+        Body::Stream(events) if content_type.as_deref() == Some("text/event-stream") => {
+            let events: Vec<_> = events.collect().await;
+            assert_eq!((status, calls(path)), (200, 1));
+            assert!(events[0].starts_with(b"event: connected\n"));
+            let ended = String::from_utf8(events.last().expect("there is an end").to_vec()).expect("text");
+            assert!(ended.starts_with("event: return\n") || ended.starts_with("event: serialized-error\n"), "{ended}");
+        }
         Body::Stream(lines) => {
             let lines: Vec<_> = lines.collect().await;
             assert_eq!((status, lines.len()), (200, 1 + calls(path)));

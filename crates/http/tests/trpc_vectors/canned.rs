@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use chrono::DateTime;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use switchboard_http::trpc::{
-    Code, Date, DatePaths, Error, Fields, Input, Issue, Output, Router, Schema, Transformer, Value, integer, string,
+    Code, Date, DatePaths, Error, Event, Fields, Input, Issue, Output, Router, Schema, Transformer, Value, integer,
+    string,
 };
 
 use crate::vector::Vector;
@@ -26,8 +29,9 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    pub(crate) fn of(authorization: Option<&str>) -> Self {
-        match authorization.and_then(|header| header.strip_prefix("Bearer ")) {
+    /// By the header, or what a subscription says in its place.
+    pub(crate) fn of(authorization: Option<&str>, param: Option<&str>) -> Self {
+        match authorization.map_or(param, |header| header.strip_prefix("Bearer ")) {
             Some("test-token") => Self::User,
             Some("nosession") => Self::WithoutSession,
             Some("forbidden") => Self::Forbidden,
@@ -51,13 +55,14 @@ impl Caller {
 /// The router with the options of that recording.
 pub(crate) fn router(vector: &Vector) -> Router<Caller> {
     let transformer = if vector.superjson() { Transformer::Superjson } else { Transformer::Plain };
-    procedures()
+    procedures(vector.max_duration())
         .default_transformer(transformer)
+        .keep_alive(vector.keep_alive())
         .max_batch_size(vector.max_batch_size().unwrap_or(Router::<Caller>::MAX_BATCH_SIZE))
 }
 
-/// The canned procedures.
-pub(crate) fn procedures() -> Router<Caller> {
+/// The canned procedures; subscriptions are closed after `max_duration`.
+pub(crate) fn procedures(max_duration: Option<Duration>) -> Router<Caller> {
     Router::new(|caller: &Caller, _| caller.authorize())
         .query("user.getWhatsAppSession", session)
         .mutation("user.initiateWhatsAppSession", async |_, (): ()| {
@@ -70,7 +75,15 @@ pub(crate) fn procedures() -> Router<Caller> {
         .mutation("user.updateSessionPhone", async |_, _: UpdatePhone| Ok(json!({"success": true})))
         .query("user.getWhatsAppGroups", groups)
         .query("user.getWhatsAppContacts", contacts)
-        .subscription("user.onSessionStatus")
+        .subscription("user.onSessionStatus", move |_, from: From| async move {
+            let closed = async move {
+                match max_duration {
+                    Some(duration) => sleep(duration).await,
+                    None => std::future::pending().await,
+                }
+            };
+            Ok(follow(from).await?.take_until(Box::pin(closed)))
+        })
         .query("user.echo", async |_, Echo(value)| Ok(echo(&value)))
         .query("user.topDate", async |_, (): ()| Ok(at(1_735_689_600_000)))
         .query("user.arrDates", async |_, (): ()| Ok(vec![at(0), at(1)]))
@@ -89,6 +102,20 @@ impl Input for Named {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let session_name = fields.read("sessionName", string());
         Some(Self { session_name: session_name? })
+    }
+}
+
+struct From {
+    session_name: String,
+    /// 0 from the start.
+    last_event_id: u32,
+}
+
+impl Input for From {
+    fn parse(fields: &mut Fields) -> Option<Self> {
+        let session_name = fields.read("sessionName", string());
+        let last_event_id = fields.read("lastEventId", string().parsed(str::parse::<u32>).optional());
+        Some(Self { session_name: session_name?, last_event_id: last_event_id?.unwrap_or(0) })
     }
 }
 
@@ -211,6 +238,57 @@ async fn session(caller: Caller, (): ()) -> Result<Option<Connected>, Error> {
             },
         ],
     }))
+}
+
+#[derive(Serialize)]
+struct Seen {
+    status: &'static str,
+    at: Date,
+}
+
+impl Output for Seen {
+    fn dates(&self, at: &mut DatePaths) {
+        at.date("at");
+    }
+}
+
+/// What the session names `errmid`, `forever`, `mix`, `ping` and `untracked` are followed by, and all others.
+async fn follow(from: From) -> Result<BoxStream<'static, Event<Seen>>, Error> {
+    let From { session_name, last_event_id } = from;
+    guard(&session_name).await?;
+    // Statuses come a second apart.
+    let event = |id: u32, status, second: i64| {
+        let at = at(1_735_689_600_000 + 1000 * second);
+        Event::Tracked { id: id.to_string(), data: Seen { status, at } }
+    };
+    let events = match session_name.as_str() {
+        "errmid" => {
+            let failed = Event::Failed(Error::new(Code::NotFound, "Session not found"));
+            vec![event(1, "STARTING", 0), failed]
+        }
+        "mix" | "untracked" => vec![event(1, "STARTING", 0), event(2, "WORKING", 1), Event::Return],
+        "ping" => {
+            let late = sleep(Duration::from_millis(130)).map(move |()| event(1, "WORKING", 1));
+            return Ok(stream::once(late).chain(stream::iter([Event::Return])).boxed());
+        }
+        "forever" => {
+            let next = move |last: u32| async move {
+                if last > last_event_id {
+                    sleep(Duration::from_millis(60)).await;
+                }
+                let data = Seen { status: "WORKING", at: Date(DateTime::UNIX_EPOCH) };
+                Some((Event::Tracked { id: (last + 1).to_string(), data }, last + 1))
+            };
+            return Ok(stream::unfold(last_event_id, move |last| Box::pin(next(last))).boxed());
+        }
+        _ => {
+            let statuses = (1..).zip(0..).zip(["STARTING", "SCAN_QR_CODE", "WORKING"]);
+            let unseen = statuses.filter(|((id, _), _)| *id > last_event_id);
+            let events = unseen.map(|((id, second), status)| event(id, status, second));
+            events.chain([Event::Return]).collect()
+        }
+    };
+    Ok(stream::iter(events).boxed())
 }
 
 async fn groups(_: Caller, list: List<10>) -> Result<Json, Error> {

@@ -37,6 +37,42 @@ pub(crate) fn lines(text: &str, superjson: bool) -> Json {
     (0..calls).map(|call| hydrate(&head[call.to_string()], &chunks).expect("a call has an answer")).collect()
 }
 
+/// The events for `httpSubscriptionLink`: `{event, data?, error?, id?}`. How many pings fit into a while is up to the clock.
+pub(crate) fn events(text: &str, superjson: bool) -> Vec<Json> {
+    assert!(text.ends_with("\n\n"), "the last event is whole");
+    let events = text.split("\n\n").map(str::trim).filter(|event| !event.is_empty());
+    let mut events: Vec<_> = events.map(|text| event(text, superjson)).collect();
+    events.dedup_by(|a, b| a == b && a["event"] == "ping");
+    events
+}
+
+fn event(text: &str, superjson: bool) -> Json {
+    let mut event = json!({"event": "message"});
+    for line in text.lines() {
+        // As of the last line of an event that was trimmed.
+        let (field, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
+        // tRPC leaves it to the browser when to connect again.
+        if field != "retry" {
+            event[field] = json!(value);
+        }
+    }
+    let data = event["data"].as_str().expect("`EventSource` drops events without data");
+    if data.is_empty() {
+        return event;
+    }
+    let mut data: Json = serde_json::from_str(data).expect("the data is JSON");
+    let greeting = event["event"] == "connected";
+    if superjson && !greeting {
+        assert!(undo(&mut data), "data is not undefined");
+    }
+    if event["event"] == "serialized-error" {
+        // Where the other answers have theirs.
+        return json!({"event": "serialized-error", "error": data});
+    }
+    event["data"] = data;
+    event
+}
+
 /// A value with its promises kept; `None` is `undefined`.
 fn hydrate(encoded: &Json, chunks: &HashMap<u64, Json>) -> Option<Json> {
     let parts = encoded.as_array().expect("an encoded value is an array");

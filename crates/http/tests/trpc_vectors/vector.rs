@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::Value as Json;
-use switchboard_http::trpc::{Body, BodyError, Request, Router};
+use switchboard_http::trpc::{Body, BodyError, ConnectionParams, KeepAlive, Request, Router};
 
 use crate::canned::Caller;
 use crate::decode;
@@ -24,8 +25,11 @@ pub(crate) struct Answer {
     pub(crate) content_type: Option<String>,
     pub(crate) vary: Option<String>,
     pub(crate) allow: Option<String>,
-    /// The body with its transformer undone: one object, an array for a batch (streamed or not),
-    /// or nothing.
+    /// Whether caches and proxies are told to keep away.
+    pub(crate) cache_control: Option<String>,
+    pub(crate) accel_buffering: Option<String>,
+    /// The body with its transformer undone: one object, an array for a batch (streamed or not) or for
+    /// events, or nothing.
     pub(crate) body: Option<Json>,
 }
 
@@ -58,6 +62,34 @@ impl Vector {
         self.recording["config"]["maxBatchSize"].as_u64()?.try_into().ok()
     }
 
+    /// The options for subscriptions.
+    fn sse(&self) -> &Json {
+        &self.recording["config"]["sse"]
+    }
+
+    /// After how long a subscription is closed.
+    pub(crate) fn max_duration(&self) -> Option<Duration> {
+        self.sse()["maxDurationMs"].as_u64().map(Duration::from_millis)
+    }
+
+    pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
+        let reconnect = Duration::from_millis(self.sse()["client"]["reconnectAfterInactivityMs"].as_u64()?);
+        let ping = self.sse()["ping"]["intervalMs"].as_u64().map_or(reconnect, Duration::from_millis);
+        Some(KeepAlive { ping, reconnect })
+    }
+
+    /// Whether it was answered with server-sent events.
+    fn events(&self) -> bool {
+        self.recording["response"]["headers"]["content-type"] == "text/event-stream"
+    }
+
+    /// How many events came until the client hung up, if it did.
+    fn hung_up_after(&self) -> Option<usize> {
+        let hung_up = ["sse.unsubscribe.", "sse.maxDuration.plain.5", "sse.maxDuration.sj.5"];
+        let body = self.recording["response"]["body"].as_str().expect("a recording has a body");
+        hung_up.iter().any(|name| self.name.starts_with(name)).then(|| decode::events(body, self.superjson()).len())
+    }
+
     /// Whether T3's formatter was on; ours always is.
     fn t3(&self) -> bool {
         self.recording["config"]["errorFormatter"] == "t3"
@@ -75,6 +107,8 @@ impl Vector {
             content_type,
             vary: header("vary"),
             allow: header("allow"),
+            cache_control: header("cache-control"),
+            accel_buffering: self.events().then(|| header("x-accel-buffering")).flatten(),
             body: self.decode(response["body"].as_str().expect("a recording has a body")),
         }
     }
@@ -95,35 +129,46 @@ impl Vector {
             content_type: header("content-type"),
             trpc_accept: header("trpc-accept"),
             accept: header("accept"),
+            last_event_id: header("last-event-id"),
             body: if too_large {
                 Err(BodyError::TooLarge(Bytes::from(body.to_owned())))
             } else {
                 Ok(Bytes::from(body.to_owned()))
             },
         };
-        let caller = Caller::of(header("authorization"));
+        let caller = |params: &ConnectionParams| Caller::of(header("authorization"), params.get("token"));
         let response = router.handle(caller, request).await;
 
         let header = |name: &str| response.header(name).map(str::to_owned);
         let (content_type, vary, allow) = (header("content-type"), header("vary"), header("allow"));
+        let cache_control = header("cache-control");
+        let accel_buffering = self.events().then(|| header("x-accel-buffering")).flatten();
         let body = match response.body {
             Body::Empty => String::new(),
             Body::Full(bytes) => text(&bytes),
-            Body::Stream(lines) => text(&lines.collect::<Vec<_>>().await.concat()),
+            Body::Stream(lines) => {
+                let lines: Vec<_> = lines.take(self.hung_up_after().unwrap_or(usize::MAX)).collect().await;
+                if self.events() {
+                    assert!(lines.iter().all(|event| text(event).find("\n\n") == Some(event.len() - 2)), "{lines:?}");
+                }
+                text(&lines.concat())
+            }
         };
         let mut body = self.decode(&body);
         if !self.t3() {
             body.iter_mut().for_each(forget_zod_error);
         }
-        Answer { status: response.status, content_type, vary, allow, body }
+        Answer { status: response.status, content_type, vary, allow, cache_control, accel_buffering, body }
     }
 
     fn decode(&self, body: &str) -> Option<Json> {
         let asked_for_lines = self.recording["request"]["headers"]["trpc-accept"].is_string()
             || self.recording["request"]["headers"]["accept"].as_str().is_some_and(|accept| accept.contains("jsonl"));
         let streamed = asked_for_lines && self.recording["response"]["status"] == 200;
-        (!body.is_empty()).then(|| {
-            if streamed { decode::lines(body, self.superjson()) } else { decode::body(body, self.superjson()) }
+        (!body.is_empty()).then(|| match (self.events(), streamed) {
+            (true, _) => Json::Array(decode::events(body, self.superjson())),
+            (_, true) => decode::lines(body, self.superjson()),
+            (_, false) => decode::body(body, self.superjson()),
         })
     }
 }
