@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use switchboard_domain::UserId;
 use switchboard_domain::ports::Clock;
 
+use super::{Principal, Scope};
+
 /// A secret that tokens are signed with: at least [`Secret::MIN_BYTES`] bytes, as many as HS256's hash has.
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
@@ -52,8 +54,9 @@ pub struct TokenKey {
 /// What a token that is signed and meant for us says.
 struct Verified {
     user: UserId,
-    exp: NumericDate,
-    nbf: Option<NumericDate>,
+    scope: Scope,
+    exp: DateTime<Utc>,
+    nbf: Option<DateTime<Utc>>,
 }
 
 /// A token that is no good. Why is nobody's business but the log's.
@@ -73,6 +76,8 @@ struct Claims {
     iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aud: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 /// What is checked of a token beside what jsonwebtoken checks; `aud` may be a list there, so it is left to it.
@@ -82,16 +87,24 @@ struct Checked {
     exp: NumericDate,
     #[serde(default)]
     nbf: Option<NumericDate>,
+    #[serde(default)]
+    iat: Option<NumericDate>,
+    /// Missing it is empty; of another type it is refused.
+    #[serde(default)]
+    scope: String,
 }
 
 /// Seconds since 1970, perhaps with a fraction (RFC 7519, 2).
 #[derive(Clone, Copy, Deserialize)]
 struct NumericDate(f64);
 
-impl NumericDate {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds fit for 285 000 years")]
-    fn of(time: DateTime<Utc>) -> Self {
-        Self(time.timestamp_millis() as f64 / 1000.0)
+impl From<NumericDate> for DateTime<Utc> {
+    /// Times before 1970 and after the year 9999 count as those.
+    fn from(date: NumericDate) -> Self {
+        const LAST: f64 = 253_402_300_799_000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "whole and between 0 and the last")]
+        let millis = (date.0 * 1000.0).ceil().clamp(0.0, LAST) as i64;
+        DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis)
     }
 }
 
@@ -136,11 +149,25 @@ impl TokenKey {
         }
     }
 
-    /// A token for `user` that is good for `ttl` from now.
+    /// A token for `user` that is good for everything, for `ttl` from now.
     ///
     /// # Errors
     /// If it cannot be signed.
     pub fn sign(&self, user: &UserId, ttl: Duration) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign_scoped(user, ttl, Scope::Full)
+    }
+
+    /// A token for `user` that is good for `scope`, for `ttl` from now. One that can only connect has to run out within
+    /// [`Scope::CONNECT_TTL`].
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub fn sign_scoped(
+        &self,
+        user: &UserId,
+        ttl: Duration,
+        scope: Scope,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let now = self.clock.now().timestamp();
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
@@ -150,56 +177,66 @@ impl TokenKey {
             iat: Some(now),
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
+            scope: scope.claim(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
     }
 
-    /// The user whom a token names, if it is signed with our secret, in time, and meant for us.
+    /// Whom a token names, and what for, if it is signed with our secret, in time, and meant for us.
     ///
     /// # Errors
     /// [`TokenRefused`]
-    pub fn verify(&self, token: &str) -> Result<UserId, TokenRefused> {
+    pub fn verify(&self, token: &str) -> Result<Principal, TokenRefused> {
         self.check(token).map_err(|reason| {
             tracing::debug!(reason, "token refused");
             TokenRefused
         })
     }
 
-    fn check(&self, token: &str) -> Result<UserId, &'static str> {
+    fn check(&self, token: &str) -> Result<Principal, &'static str> {
         if token.len() > Self::MAX_BYTES {
             return Err("too long");
         }
         let hash = Sha256::digest(token).into();
         if let Some(verified) = self.verified.get(&hash) {
             // However often it was good: its time runs out.
-            self.check_time(&verified)?;
-            return Ok(verified.user.clone());
+            return self.check_time(&verified);
         }
         let verified = self.check_signed(token)?;
-        self.check_time(&verified)?;
-        let user = verified.user.clone();
+        let principal = self.check_time(&verified)?;
         self.verified.insert(hash, Arc::new(verified));
-        Ok(user)
+        Ok(principal)
     }
 
     fn check_signed(&self, token: &str) -> Result<Verified, &'static str> {
         check_header(token)?;
-        let Checked { sub, exp, nbf } = jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
-            .map_err(|_| "form, signature, issuer or audience")?
-            .claims;
-        Ok(Verified { user: sub.parse().map_err(|_| "no user id")?, exp, nbf })
+        let Checked { sub, exp, nbf, iat, scope } =
+            jsonwebtoken::decode::<Checked>(token, &self.checking, &self.validation)
+                .map_err(|_| "form, signature, issuer or audience")?
+                .claims;
+        let scope = Scope::of_claim(&scope).map_err(|_| "an unknown scope")?;
+        let (exp, iat) = (DateTime::from(exp), iat.map(DateTime::from));
+        // A link that will be good for its last quarter of an hour has lain about until then.
+        if scope == Scope::Connect && iat.is_none_or(|iat| iat + Scope::CONNECT_TTL < exp) {
+            return Err("good for too long");
+        }
+        Ok(Verified { user: sub.parse().map_err(|_| "no user id")?, scope, exp, nbf: nbf.map(DateTime::from) })
     }
 
-    fn check_time(&self, verified: &Verified) -> Result<(), &'static str> {
-        let now = NumericDate::of(self.clock.now()).0;
-        let leeway = Self::LEEWAY.as_seconds_f64();
-        if verified.exp.0 + leeway <= now {
+    fn check_time(&self, verified: &Verified) -> Result<Principal, &'static str> {
+        let now = self.clock.now();
+        let expires_at = verified.exp + Self::LEEWAY;
+        if expires_at <= now {
             return Err("expired");
         }
-        if verified.nbf.is_some_and(|nbf| nbf.0 > now + leeway) {
+        if verified.nbf.is_some_and(|nbf| nbf > now + Self::LEEWAY) {
             return Err("not yet valid");
         }
-        Ok(())
+        // It may have been signed by a clock that is ahead of ours.
+        if verified.scope == Scope::Connect && verified.exp > now + Scope::CONNECT_TTL + Self::LEEWAY {
+            return Err("good for too long");
+        }
+        Ok(Principal { user: verified.user.clone(), scope: verified.scope, expires_at: Some(expires_at) })
     }
 }
 
@@ -253,24 +290,100 @@ mod tests {
     fn a_signed_token_names_its_user_until_it_expires() {
         let key = key(Some("us"), Some("switchboard"));
         let user: UserId = "alice".parse().unwrap();
-        assert_eq!(key.verify(&key.sign(&user, Duration::from_mins(1)).unwrap()), Ok(user));
+        let principal = key.verify(&key.sign(&user, Duration::from_mins(1)).unwrap()).unwrap();
+        let expires_at = DateTime::from_timestamp(NOW + 90, 0);
+        assert_eq!(principal, Principal { user, scope: Scope::Full, expires_at });
         let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
         assert_eq!(key.verify(&hs256(&expired)), Err(TokenRefused));
     }
 
+    /// A key whose clock shows what is stored.
+    fn key_at(now: &Arc<AtomicI64>) -> TokenKey {
+        let mut clock = MockClock::new();
+        let told = Arc::clone(now);
+        clock.expect_now().returning(move || DateTime::from_timestamp_millis(told.load(Ordering::SeqCst)).unwrap());
+        TokenKey::new(&Secret::new(SECRET.to_owned().into()).unwrap(), None, None, Arc::new(clock))
+    }
+
     #[test]
     fn a_token_that_was_good_before_is_refused_once_its_time_is_over() {
-        let now = Arc::new(AtomicI64::new(NOW));
-        let mut clock = MockClock::new();
-        let told = Arc::clone(&now);
-        clock.expect_now().returning(move || DateTime::from_timestamp(told.load(Ordering::SeqCst), 0).unwrap());
-        let key = TokenKey::new(&Secret::new(SECRET.to_owned().into()).unwrap(), None, None, Arc::new(clock));
+        let now = Arc::new(AtomicI64::new(NOW * 1000));
+        let key = key_at(&now);
         let token = key.sign(&"alice".parse().unwrap(), Duration::from_mins(1)).unwrap();
         for (seconds, good) in [(0, true), (89, true), (90, false), (89, true)] {
-            now.store(NOW + seconds, Ordering::SeqCst);
+            now.store((NOW + seconds) * 1000, Ordering::SeqCst);
             assert_eq!(key.verify(&token).is_ok(), good, "after {seconds} s");
         }
         assert_eq!(key.verify(&format!("{token}x")), Err(TokenRefused), "one that only begins like it");
+    }
+
+    #[test]
+    fn a_principal_expires_at_the_first_moment_at_which_its_token_is_refused() {
+        let now = Arc::new(AtomicI64::new(NOW * 1000));
+        let key = key_at(&now);
+        for exp in [json!(NOW + 1), json!(1_800_000_000.25), json!(1_800_000_000.123_456_7)] {
+            let token = hs256(&json!({ "sub": "alice", "exp": exp }));
+            now.store(NOW * 1000, Ordering::SeqCst);
+            let expires_at = key.verify(&token).unwrap().expires_at.unwrap().timestamp_millis();
+            now.store(expires_at - 1, Ordering::SeqCst);
+            assert!(key.verify(&token).is_ok(), "{exp}");
+            now.store(expires_at, Ordering::SeqCst);
+            assert_eq!(key.verify(&token), Err(TokenRefused), "{exp}");
+        }
+    }
+
+    #[test]
+    fn a_time_beyond_all_calendars_is_far_in_the_future_or_refused() {
+        let key = key(None, None);
+        let good = |exp: f64, nbf: f64| key.verify(&hs256(&json!({ "sub": "alice", "exp": exp, "nbf": nbf }))).is_ok();
+        assert!(good(1e18, 0.0));
+        assert!(!good(1e18, 1e18));
+        assert!(!good(-1e18, 0.0));
+        assert!(!good(1e300, 0.0));
+    }
+
+    #[test]
+    fn a_token_is_good_for_what_its_scope_says_however_often_it_is_shown() {
+        let key = key(None, None);
+        for (scope, expected) in [
+            (json!("openid profile"), Some(Scope::Full)),
+            (json!("openid switchboard:read"), Some(Scope::Read)),
+            (json!("switchboard:connect"), Some(Scope::Connect)),
+            (json!("switchboard:admin"), None),
+            (json!(["switchboard:read"]), None),
+            (json!(7), None),
+            (json!(null), None),
+        ] {
+            let token = hs256(&json!({ "sub": "alice", "iat": NOW, "exp": NOW + 60, "scope": scope }));
+            for _ in 0..2 {
+                assert_eq!(key.verify(&token).ok().map(|principal| principal.scope), expected, "{scope}");
+            }
+        }
+        let user: UserId = "alice".parse().unwrap();
+        for scope in [Scope::Connect, Scope::Read, Scope::Full] {
+            let token = key.sign_scoped(&user, Scope::CONNECT_TTL, scope).unwrap();
+            assert_eq!(key.verify(&token).unwrap().scope, scope);
+        }
+    }
+
+    #[test]
+    fn a_token_that_connects_is_good_for_a_quarter_of_an_hour_in_all() {
+        let now = Arc::new(AtomicI64::new(NOW * 1000));
+        let key = key_at(&now);
+        let token = |scope: &str, from: i64, to: i64| {
+            hs256(&json!({ "sub": "alice", "iat": NOW + from, "exp": NOW + to, "scope": scope }))
+        };
+        assert!(key.verify(&token("switchboard:connect", 30, 930)).is_ok(), "a clock that is ahead, within the leeway");
+        let ahead = token("switchboard:connect switchboard:full", 31, 931);
+        assert_eq!(key.verify(&ahead), Err(TokenRefused));
+        let long = token("switchboard:connect", 0, 901);
+        let undated = hs256(&json!({ "sub": "alice", "exp": NOW + 60, "scope": "switchboard:connect" }));
+        assert_eq!([&long, &undated].map(|token| key.verify(token).is_ok()), [false, false]);
+        assert!(key.verify(&token("switchboard:read", 0, 24 * 3600)).is_ok());
+        now.store((NOW + 1) * 1000, Ordering::SeqCst);
+        assert!(key.verify(&ahead).is_ok());
+        now.store((NOW + 900) * 1000, Ordering::SeqCst);
+        assert_eq!(key.verify(&long), Err(TokenRefused), "nor is it good for its last quarter of an hour");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use switchboard_domain::UserId;
+use switchboard_http::Scope;
 use switchboard_waha_fake::Engine;
 
 /// A multi-user backend for WhatsApp over WAHA.
@@ -82,7 +83,23 @@ pub(crate) struct TokenOptions {
     /// Whom the token names.
     #[arg(long, value_name = "ID")]
     pub(crate) user: UserId,
-    /// How long it is good for, like 30m, 1h or 7days.
-    #[arg(long, default_value = "1h")]
-    pub(crate) ttl: humantime::Duration,
+    /// How long it is good for, like 30m, 1h or 7days; without it 1h, or what a token for connecting may be at most, 15m.
+    #[arg(long)]
+    ttl: Option<humantime::Duration>,
+    /// What it is good for: full, read, or connect (for a link by which somebody connects their phone).
+    #[arg(long, default_value_t = Scope::Full)]
+    pub(crate) scope: Scope,
+}
+
+impl TokenOptions {
+    /// How long a token is good for unless said otherwise.
+    const TTL: Duration = Duration::from_hours(1);
+
+    pub(crate) fn ttl(&self) -> anyhow::Result<Duration> {
+        let most = if self.scope == Scope::Connect { Scope::CONNECT_TTL } else { Duration::MAX };
+        let ttl = self.ttl.map_or(Self::TTL.min(most), Duration::from);
+        let longest = humantime::format_duration(Scope::CONNECT_TTL);
+        anyhow::ensure!(ttl <= most, "--ttl: expected at most {longest} for a token of the scope connect");
+        Ok(ttl)
+    }
 }

@@ -1,10 +1,10 @@
 //! The `switchboard` binary: reads what it is told, wires the adapters to the use cases, and runs.
 
 mod cli;
+mod commands;
 mod config;
 mod demo;
 mod migrate;
-mod page;
 mod serve;
 mod telemetry;
 mod wiring;
@@ -35,7 +35,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => serve::run(config()?).await,
         Command::Migrate => migrate::run(&config()?).await,
         Command::Token(options) => {
-            println!("{}", wiring::tokens(&config()?.auth()?).sign(&options.user, options.ttl.into())?);
+            let ttl = options.ttl()?;
+            println!("{}", wiring::tokens(&config()?.auth()?).sign_scoped(&options.user, ttl, options.scope)?);
             Ok(())
         }
         Command::Config(ConfigCommand::Check) => {
