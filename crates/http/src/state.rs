@@ -5,6 +5,7 @@ use std::sync::Arc;
 use switchboard_domain::ports::{Database, WebhookReader, WhatsAppGateway};
 use switchboard_domain::services::Services;
 
+use crate::Live;
 use crate::auth::TokenKey;
 
 /// The use cases, and who may use them.
@@ -17,6 +18,8 @@ pub struct State {
     pub database: Arc<dyn Database>,
     /// Asked which workers answer.
     pub gateway: Arc<dyn WhatsAppGateway>,
+    /// The open streams.
+    pub live: Live,
     /// Reads what workers report.
     pub webhooks: Arc<dyn WebhookReader>,
 }

@@ -32,7 +32,7 @@ fn path() -> String {
 }
 
 async fn report(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(&*state.webhooks, &request, payload, |event| state.services.directory.take(event)).await
+    answer(&*state.webhooks, &request, payload, |event| state.services.take_report.run(event)).await
 }
 
 /// WAHA sends again whatever is not answered with success.
@@ -116,17 +116,17 @@ mod tests {
     use actix_web::http::Method;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use chrono::DateTime;
-    use switchboard_domain::ports::MockWebhookReader;
-    use switchboard_domain::{GroupChange, GroupEvent};
+    use switchboard_domain::SessionStatus;
+    use switchboard_domain::ports::{MockWebhookReader, Report};
 
     use super::*;
 
     fn event() -> UpstreamEvent {
         UpstreamEvent {
             worker: "w.1".parse().unwrap(),
-            account: None,
             session: "user42".parse().unwrap(),
-            group: GroupEvent { at: DateTime::UNIX_EPOCH, group: "1@g.us".parse().unwrap(), change: GroupChange::Left },
+            me: None,
+            report: Report::Status { at: DateTime::UNIX_EPOCH, status: SessionStatus::Working },
         }
     }
 

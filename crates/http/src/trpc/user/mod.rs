@@ -2,6 +2,7 @@
 
 mod directory;
 mod linked_groups;
+mod live;
 mod session;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use switchboard_domain::{SessionName, UserId};
 
-use super::{Code, Error, Fields, Input, Output, Router, string};
+use super::{Call, Code, Error, Fields, Input, Output, Router, string};
 use crate::State;
 use crate::auth::{Principal, TokenRefused};
 
@@ -24,14 +25,24 @@ pub struct Context {
 
 impl Context {
     /// Who asks; whoever is not signed in has been refused by then.
+    fn principal(&self) -> Result<&Principal, Error> {
+        self.principal.as_ref().map_err(|_| Error::of(Code::Unauthorized))
+    }
+
+    /// As whom.
     fn user(&self) -> Result<&UserId, Error> {
-        self.principal.as_ref().map(|principal| &principal.user).map_err(|_| Error::of(Code::Unauthorized))
+        Ok(&self.principal()?.user)
+    }
+
+    /// Whether that call may be made.
+    fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
+        self.principal()?.authorize(call)
     }
 }
 
 /// The table.
 pub fn router() -> Router<Context> {
-    Router::new(|context: &Context, _call| context.user().map(|_| ()))
+    Router::new(Context::authorize)
         .query("user.getWhatsAppSession", session::get)
         .mutation("user.initiateWhatsAppSession", session::initiate)
         .query("user.getSessionStatus", session::status)
@@ -42,6 +53,8 @@ pub fn router() -> Router<Context> {
         .query("user.getWhatsAppGroups", directory::groups)
         .query("user.getWhatsAppContacts", directory::contacts)
         .mutation("user.refreshDirectory", directory::refresh)
+        .subscription("user.onSessionStatus", live::watch)
+        .mutation("user.requestPairingCode", live::request_pairing_code)
         .mutation("user.linkWhatsAppGroup", linked_groups::link)
         .mutation("user.unlinkWhatsAppGroup", linked_groups::unlink)
 }

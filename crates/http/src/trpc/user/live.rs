@@ -1,0 +1,55 @@
+//! What is pushed, and the code to type.
+
+use futures_util::stream;
+use serde::Serialize;
+use switchboard_domain::PhoneNumber;
+
+use super::{Context, OfSession, session_name};
+use crate::live::{StateOutput, Stream, Told};
+use crate::trpc::{Error, Event, Fields, Input, Output, string};
+
+/// `user.onSessionStatus`
+pub(super) async fn watch(
+    call: Context,
+    input: OfSession,
+) -> Result<impl stream::Stream<Item = Event<StateOutput>> + Send + 'static, Error> {
+    let name = session_name(&input.session_name)?;
+    let stream = Stream::open(call.state.clone(), call.principal()?.clone(), &name).await?;
+    Ok(stream::unfold(Some(stream), |stream| async {
+        let mut stream = stream?;
+        match stream.next().await {
+            Told::State(data) => Some((Event::Tracked { id: data.id(), data }, Some(stream))),
+            Told::Over => Some((Event::Return, None)),
+            Told::Refused(error) => Some((Event::Failed(error), None)),
+            Told::Stopping => None,
+        }
+    }))
+}
+
+/// `user.requestPairingCode`
+pub(super) async fn request_pairing_code(call: Context, input: RequestPairingCode) -> Result<PairingCodeOutput, Error> {
+    let name = session_name(&input.session_name)?;
+    let code = call.state.services.request_pairing_code.run(call.user()?, &name, &input.phone_number).await?;
+    Ok(PairingCodeOutput { code: code.0 })
+}
+
+/// The input of `user.requestPairingCode`.
+pub(super) struct RequestPairingCode {
+    session_name: String,
+    phone_number: PhoneNumber,
+}
+
+impl Input for RequestPairingCode {
+    fn parse(fields: &mut Fields) -> Option<Self> {
+        let session_name = fields.read("sessionName", string().min(1));
+        let phone_number = fields.read("phoneNumber", string().min(1).parsed(str::parse::<PhoneNumber>));
+        Some(Self { session_name: session_name?, phone_number: phone_number? })
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct PairingCodeOutput {
+    code: String,
+}
+
+impl Output for PairingCodeOutput {}
