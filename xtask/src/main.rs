@@ -1,5 +1,7 @@
-//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `bench`, `demo`.
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `demo`.
 
+mod apt;
+mod chromium;
 mod postgres;
 
 use std::env;
@@ -11,7 +13,8 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   ci      everything CI checks: form, lints, tests on both databases, documentation
-  test    every test, with a throwaway PostgreSQL and the real tRPC clients
+  test    every test, with a throwaway PostgreSQL and the real tRPC clients and a browser
+  e2e     the tests of the page in a browser, which `test` runs too
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let done = match task.as_deref() {
         Some("ci") => ci(),
         Some("test") => test(&rest),
+        Some("e2e") => e2e(),
         Some("bench") => bench(&rest),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),
@@ -45,12 +49,23 @@ fn ci() -> Result<(), Failure> {
     test(&[])
 }
 
-/// Tests that need PostgreSQL or node are left out where these cannot be had; here they must be had.
+/// Tests that need PostgreSQL, node or a browser are left out where these cannot be had; here they must be had.
 fn test(arguments: &[String]) -> Result<(), Failure> {
     postgres::ensure_installed()?;
+    chromium::ensure_installed()?;
     let mut tests = cargo_command(&["test", "--workspace", "--locked"]);
-    tests.args(arguments).env("SWITCHBOARD_REQUIRE_POSTGRES", "1").env("SWITCHBOARD_REQUIRE_NODE", "1");
+    tests.args(arguments);
+    for required in ["POSTGRES", "NODE", "BROWSER"] {
+        tests.env(format!("SWITCHBOARD_REQUIRE_{required}"), "1");
+    }
     run(&mut tests)
+}
+
+/// Only the tests of the page, saying where the pictures are.
+fn e2e() -> Result<(), Failure> {
+    chromium::ensure_installed()?;
+    let tests = ["test", "--locked", "--package", "switchboard-http", "--test", "browser", "--", "--nocapture"];
+    run(cargo_command(&tests).env("SWITCHBOARD_REQUIRE_BROWSER", "1"))
 }
 
 /// What is measured is built as people build it, apart from what measures.

@@ -1,0 +1,101 @@
+// The page at `/`: from signing in to the lists of the connected account.
+import { accountView } from './account.js';
+import { connection } from './connection.js';
+import { button, h, heading } from './dom.js';
+import { Api } from './rpc.js';
+import { DEMO, TRPC } from './settings.js';
+import { announce, notice, offer, shell, show, who } from './shell.js';
+import { signIn } from './sign-in.js';
+import { explain, texts } from './texts.js';
+
+/** Where the token is kept, for as long as the tab is open. */
+const TOKEN = 'switchboard.token';
+
+let leave = () => {};
+
+shell(...(DEMO ? [h('a', { href: '/demo/commands' }, texts.commands)] : []));
+const kept = sessionStorage.getItem(TOKEN);
+if (kept) enter(kept).catch((error) => broken(kept, error));
+else askToSignIn('');
+
+function askToSignIn(why) {
+  leave();
+  sessionStorage.removeItem(TOKEN);
+  offer();
+  show(signIn(why, enter));
+}
+
+/** Goes on with a token, wherever its user's session is. */
+async function enter(token) {
+  const api = new Api(TRPC, token);
+  const session = await api.query('getWhatsAppSession').catch((error) => {
+    // A token that was good once, or was just pasted: the form says which.
+    if (error.code !== 'UNAUTHORIZED' || !sessionStorage.getItem(TOKEN)) throw error;
+    askToSignIn(texts.signIn.expired);
+  });
+  if (session === undefined) return;
+  sessionStorage.setItem(TOKEN, token);
+  const signOut = button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' });
+  offer(...userOf(token), signOut);
+  if (session) open(api, session.sessionName, session.phoneNumber);
+  else offerToConnect(api, '');
+}
+
+function broken(token, error) {
+  const again = () => enter(token).catch((error) => broken(token, error));
+  const way = button(texts.tryAgain, again, { class: 'primary' });
+  show(h('section', { class: 'card narrow' }, heading(1, texts.product), h('p', { class: 'lead', role: 'alert' }, explain(error)), way));
+}
+
+function offerToConnect(api, why) {
+  leave();
+  const problem = notice();
+  const connect = async () => {
+    problem.say();
+    try {
+      const { sessionName } = await api.mutate('initiateWhatsAppSession');
+      open(api, sessionName, '');
+    } catch (error) {
+      if (error.code === 'UNAUTHORIZED') askToSignIn(texts.signIn.expired);
+      else problem.say(error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error));
+    }
+  };
+  const said = why ? [h('p', { class: 'said' }, why)] : [];
+  const way = button(texts.start.connect, connect, { class: 'primary large' });
+  const lead = h('p', { class: 'lead' }, texts.start.lead);
+  show(h('section', { class: 'card narrow' }, ...said, heading(1, texts.start.title), lead, way, problem.element));
+  if (why) announce(why);
+}
+
+/** Shows a session, from now until somebody leaves it. */
+function open(api, sessionName, phone) {
+  leave();
+  const unauthorized = () => askToSignIn(texts.signIn.expired);
+  const handled = (error) => {
+    if (error.code === 'UNAUTHORIZED') unauthorized();
+    return error.code === 'UNAUTHORIZED';
+  };
+  const session = connection(api, sessionName, Boolean(phone), {
+    connected: () => accountView(api, sessionName, phone, handled),
+    ended: () => offerToConnect(api, texts.start.loggedOut),
+    unauthorized,
+    mayLogOut: true,
+  });
+  leave = () => {
+    leave = () => {};
+    session.close();
+  };
+  show(session.element);
+}
+
+/** Whom a token names, if it says so: only to be shown. */
+function userOf(token) {
+  try {
+    const [, claims] = token.split('.');
+    const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
+    const { sub } = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof sub === 'string' ? [who(sub)] : [];
+  } catch {
+    return [];
+  }
+}

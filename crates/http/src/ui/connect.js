@@ -1,0 +1,72 @@
+// The page at `/connect#token=…`: somebody links their phone, and that is all.
+import { connection } from './connection.js';
+import { button, h, heading } from './dom.js';
+import { Api } from './rpc.js';
+import { TRPC } from './settings.js';
+import { announce, shell, show } from './shell.js';
+import { explain, texts } from './texts.js';
+
+const { connectPage: said } = texts;
+
+let leave = () => {};
+/** Whether the phone is linked: then the end of the link is no news. */
+let done = false;
+
+document.title = `${said.title} · ${texts.product}`;
+shell();
+begin();
+// The link opened again in the same tab changes nothing but the fragment.
+window.addEventListener('hashchange', begin);
+
+function begin() {
+  if (!location.hash && document.querySelector('main > *')) return;
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  // Out of the address bar and the history at once; from here on it is in memory only.
+  history.replaceState(null, '', location.pathname);
+  leave();
+  if (token) connect(new Api(TRPC, token));
+  else tell(said.missingTitle, said.missing);
+}
+
+async function connect(api) {
+  let sessionName;
+  tell(said.title, texts.busy);
+  try {
+    ({ sessionName } = await api.mutate('initiateWhatsAppSession'));
+  } catch (error) {
+    if (error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN') return expired();
+    const text = error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error);
+    return tell(said.title, text, button(texts.tryAgain, () => connect(api), { class: 'primary' }));
+  }
+  const session = connection(api, sessionName, false, {
+    connected, ended: expired, unauthorized: expired, mayLogOut: false,
+  });
+  leave = session.close;
+  show(session.element);
+}
+
+function connected() {
+  const text = h('p', { class: 'lead' });
+  const mark = h('div', { class: 'mark', 'aria-hidden': 'true' });
+  const element = h('section', { class: 'card narrow done' }, mark, heading(1, said.doneTitle), text);
+  done = true;
+  return {
+    element,
+    close: () => (done = false),
+    show(state) {
+      const now = said.done(state?.phoneNumber);
+      if (text.textContent !== now) announce(`${said.doneTitle}. ${now}`);
+      text.textContent = now;
+    },
+  };
+}
+
+function expired() {
+  const known = done;
+  leave();
+  if (!known) tell(said.expiredTitle, said.expired);
+}
+
+function tell(title, text, ...more) {
+  show(h('section', { class: 'card narrow' }, heading(1, title), h('p', { class: 'lead', role: 'alert' }, text), ...more));
+}

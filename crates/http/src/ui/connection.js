@@ -1,0 +1,142 @@
+// One session as it is at the moment: what its status means to people, and what they can do about it.
+import { button, h, heading, setText, swap } from './dom.js';
+import { linkPhone } from './link-phone.js';
+import { watch } from './live.js';
+import { logOut } from './log-out.js';
+import { eventsOf } from './settings.js';
+import { announce, notice } from './shell.js';
+import { explain, texts } from './texts.js';
+
+/**
+ * What can be shown: a view of a state, that can show the next state too.
+ * @typedef {{element: Node, show: (state: import('./live.js').State | undefined, ahead: number) => void, close?: () => void}} View
+ *
+ * @typedef {object} Page what the two pages do differently
+ * @property {() => View} connected a view of the connected account
+ * @property {() => void} ended after a logout
+ * @property {() => void} unauthorized
+ * @property {boolean} mayLogOut
+ */
+
+/** How long a broken connection may take to come back before it is worth a word, in milliseconds. */
+const PATIENCE = 3_000;
+
+/**
+ * @param {import('./rpc.js').Api} api
+ * @param {string} sessionName
+ * @param {boolean} paired whether a phone was linked when last seen
+ * @param {Page} page
+ */
+export function connection(api, sessionName, paired, page) {
+  const place = h('div', { class: 'place' });
+  const banner = notice();
+  const wayOut = button('', leave, { class: 'quiet way-out' });
+  const element = h('div', { class: 'connection' }, banner.element, place, wayOut);
+  /** @type {View | undefined} */
+  let view;
+  let kind = '';
+  let status = '';
+  let interrupted;
+  let live = start();
+  const resume = () => live.hurry();
+  window.addEventListener('online', resume);
+  document.addEventListener('visibilitychange', resume);
+  shows(paired ? 'account' : 'link', undefined, 0);
+
+  function start() {
+    return watch(eventsOf(sessionName), api.token, { onState, onConnection, onEnd: page.ended, onProblem });
+  }
+
+  function onState(state, ahead) {
+    banner.say(state.reason === 'waha_unreachable' ? texts.status.unreachable : '');
+    if (state.status === 'WORKING') paired = true;
+    if (state.status === 'SCAN_QR_CODE' || state.reason === 'logged_out') paired = false;
+    shows(kindOf(state), state, ahead);
+    const said = texts.status.said[state.status];
+    if (said && state.status !== status) announce(said);
+    status = state.status;
+  }
+
+  function kindOf({ status, reason, action }) {
+    if (status === 'WORKING') return 'account';
+    if (status === 'SCAN_QR_CODE') return 'link';
+    // A restart, even one of WAHA, passes through these; the account is not gone because of it.
+    if (status === 'STARTING' || (status === 'STOPPED' && action === 'wait')) return paired ? 'account' : 'link';
+    return `message ${status} ${reason} ${action}`;
+  }
+
+  function shows(next, state, ahead) {
+    if (next !== kind) {
+      view?.close?.();
+      kind = next;
+      view = next === 'account' ? page.connected() : next === 'link' ? linkPhone(api, sessionName, handled) : message(state);
+      wayOut.hidden = !page.mayLogOut || kind === 'account';
+      setText(wayOut, paired ? texts.logOut.yes : texts.link.cancel);
+      swap(place, view.element);
+    }
+    view.show(state, ahead);
+  }
+
+  /** A state in words, with the way out of it. */
+  function message(state) {
+    const { title, text, button: label } = meaning(state);
+    const problem = notice();
+    const again = async () => {
+      problem.say();
+      try {
+        await api.mutate('initiateWhatsAppSession');
+      } catch (error) {
+        if (!handled(error)) problem.say(error.code === 'NETWORK' ? explain(error) : texts.problems.connect);
+      }
+    };
+    const way = label ? [button(label, again, { class: 'primary' })] : [];
+    announce(`${title}. ${text}`);
+    const element = h('section', { class: 'card message' }, heading(1, title), h('p', { class: 'lead' }, text), ...way, problem.element);
+    return { element, show() {} };
+  }
+
+  async function leave() {
+    try {
+      await logOut(api, sessionName, paired);
+    } catch (error) {
+      if (!handled(error)) banner.say(explain(error));
+    }
+  }
+
+  function onConnection(connected) {
+    clearTimeout(interrupted);
+    interrupted = connected ? undefined : setTimeout(() => banner.say(texts.status.offline), PATIENCE);
+  }
+
+  function onProblem({ status }) {
+    if (status === 401 || status === 403) return page.unauthorized();
+    if (status === 404) return page.ended();
+    const goOn = () => {
+      banner.say();
+      live = start();
+    };
+    if (status === 429) return banner.say(texts.status.takenOver, button(texts.status.takeBack, goOn, { class: 'secondary' }));
+    banner.say(texts.problems.other, button(texts.tryAgain, goOn, { class: 'secondary' }));
+  }
+
+  function handled(error) {
+    if (error.code === 'UNAUTHORIZED') page.unauthorized();
+    return error.code === 'UNAUTHORIZED';
+  }
+
+  function close() {
+    clearTimeout(interrupted);
+    window.removeEventListener('online', resume);
+    document.removeEventListener('visibilitychange', resume);
+    live.close();
+    view?.close?.();
+  }
+
+  return { element, close };
+}
+
+/** What a state means, from the most exact word to the least. */
+function meaning({ status, reason, action }) {
+  const { reasons, statuses, actions, unknown } = texts.status;
+  return reasons[reason] ?? statuses[status] ?? actions[action] ?? unknown(status);
+}

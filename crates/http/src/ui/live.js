@@ -1,0 +1,157 @@
+// A session's state as it changes, for as long as somebody watches.
+import { EventReader } from './sse.js';
+
+/**
+ * @typedef {object} State
+ * @property {string} status
+ * @property {string} [qr] a PNG in base64
+ * @property {string} [qrExpiresAt]
+ * @property {string} [phoneNumber]
+ * @property {string} [reason]
+ * @property {string} [action]
+ *
+ * @typedef {object} Problem
+ * @property {number} status as HTTP has it
+ * @property {string} [code]
+ *
+ * @typedef {object} Watcher
+ * @property {(state: State, ahead: number) => void} onState `ahead`: by how much the server's clock is ahead, in ms
+ * @property {(connected: boolean) => void} onConnection
+ * @property {() => void} onEnd after a logout: nothing more will come
+ * @property {(problem: Problem) => void} onProblem nothing more will come, for a reason
+ */
+
+/** In milliseconds. */
+const TIMING = {
+  /** The server says something every 15 s. */
+  silence: 45_000,
+  retry: 1_000,
+  longest: 10_000,
+};
+
+/**
+ * Watches until it is told to stop, however often the connection breaks. Each event is the whole state, so the last one
+ * is all there is to know.
+ *
+ * @param {string} url
+ * @param {string} token
+ * @param {Watcher} watcher
+ */
+export function watch(url, token, watcher, timing = TIMING) {
+  const closed = new AbortController();
+  const reader = new EventReader();
+  let failures = 0;
+  let hurry = () => {};
+
+  /** Whether it is over. */
+  async function connection() {
+    const broken = new AbortController();
+    const giveUp = () => broken.abort();
+    closed.signal.addEventListener('abort', giveUp);
+    let silence = setTimeout(giveUp, timing.silence);
+    try {
+      const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
+      if (reader.lastEventId) headers['last-event-id'] = reader.lastEventId;
+      const response = await fetch(url, { headers, cache: 'no-store', signal: broken.signal });
+      if (!response.ok) return refused({ ...(await problemIn(response)), status: response.status });
+      // What was seen last was the end.
+      if (response.status === 204) return over();
+      const ahead = clockOf(response);
+      const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      reader.restart();
+      for (;;) {
+        const { done, value } = await pieces.read();
+        if (done) return false;
+        clearTimeout(silence);
+        silence = setTimeout(giveUp, timing.silence);
+        for (const event of reader.read(value)) {
+          if (take(event, ahead)) return true;
+        }
+      }
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(silence);
+      closed.signal.removeEventListener('abort', giveUp);
+      giveUp();
+    }
+  }
+
+  /** Whether it was the last one. */
+  function take({ type, data }, ahead) {
+    if (closed.signal.aborted) return true;
+    if (type === 'end') return over();
+    if (type !== 'status' && type !== 'error') return false;
+    let said;
+    try {
+      said = JSON.parse(data);
+    } catch {
+      return false;
+    }
+    if (type === 'error') return refused(said);
+    failures = 0;
+    watcher.onConnection(true);
+    watcher.onState(said, ahead);
+    return false;
+  }
+
+  function over() {
+    watcher.onEnd();
+    return true;
+  }
+
+  /** Whether to leave it at that: what a server cannot do now, it may do later. */
+  function refused(problem) {
+    if (closed.signal.aborted) return true;
+    if (!(problem.status < 500)) return false;
+    watcher.onProblem(problem);
+    return true;
+  }
+
+  function pause() {
+    const longest = Math.min((reader.retry ?? timing.retry) * 2 ** Math.min(failures, 10), timing.longest);
+    failures += 1;
+    return new Promise((resolve) => {
+      // All pages of a restarted server do not come back at once.
+      const timer = setTimeout(resolve, longest * (0.5 + Math.random() / 2));
+      hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (closed.signal.aborted) hurry();
+    });
+  }
+
+  async function run() {
+    while (!closed.signal.aborted) {
+      const over = await connection();
+      if (over || closed.signal.aborted) return;
+      watcher.onConnection(false);
+      await pause();
+    }
+  }
+  run();
+
+  return {
+    close() {
+      closed.abort();
+      hurry();
+    },
+    /** Tries at once, if it is waiting to. */
+    hurry: () => hurry(),
+  };
+}
+
+async function problemIn(response) {
+  try {
+    return await response.json();
+  } catch {
+    return {};
+  }
+}
+
+/** By how many ms the server's clock is ahead. Its date says no more than the second. */
+function clockOf(response) {
+  const ahead = Date.parse(response.headers.get('date') ?? '') + 500 - Date.now();
+  return Math.abs(ahead) > 1_500 ? ahead : 0;
+}

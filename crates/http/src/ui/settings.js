@@ -1,0 +1,19 @@
+// What the server wrote into the page.
+const { trpc, demo } = document.documentElement.dataset;
+
+/** Where tRPC is. */
+export const TRPC = trpc;
+
+/** Whether this is the demo, which has doors of its own. */
+export const DEMO = demo === 'true';
+
+/** Where a session's events are. */
+export const eventsOf = (sessionName) => `/v1/sessions/${encodeURIComponent(sessionName)}/events`;
+
+/** Calls one of the demo's own doors. */
+export async function demoCall(path, body) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`/demo/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,64 @@
+// The page that a single user is sent to, from the link to the result.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { visit } from './browser.mjs';
+import { newPhone, newUser, post, scan } from './environment.mjs';
+import { serve } from './server.mjs';
+
+const server = await serve();
+
+const link = (token) => `${server.url}/connect#token=${token}`;
+
+test('whoever is sent a link scans, sees that it worked, and leaves no token behind', async (t) => {
+  const visitor = await visit(t, link(server.token(newUser(), 'connect')));
+  const phone = newPhone();
+  await visitor.scannedText();
+  assert.equal(visitor.page.url(), `${server.url}/connect`, 'the address bar');
+  const kept = await visitor.page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, history.length]);
+  assert.deepEqual(kept, [0, 0, '', 2], 'in memory only');
+  await visitor.look('20-connect');
+
+  await scan(server.waha, await visitor.scannedText(), phone);
+  await visitor.reads(`You are connected as +${phone}; you can close this page.`);
+  await visitor.look('21-connected');
+});
+
+test('a phone number will do, too', async (t) => {
+  const visitor = await visit(t, link(server.token(newUser(), 'connect')));
+  const phone = newPhone();
+  await visitor.scannedText();
+  await visitor.click('button', 'Link with a phone number instead');
+  await visitor.type('textbox', 'Your WhatsApp number', `+${phone}`);
+  await visitor.click('button', 'Get a code');
+  const code = await visitor.page.waitForSelector('.code:not(:empty)', { visible: true });
+  await scan(server.waha, await code.evaluate((code) => code.textContent), phone);
+  await visitor.reads(`You are connected as +${phone}`);
+});
+
+test('a link that is too old, or is not whole, says so and what to do', async (t) => {
+  const visitor = await visit(t, link('no.longer.good'), /401/);
+  await visitor.reads('This link is no longer good');
+  assert.equal(visitor.page.url(), `${server.url}/connect`);
+  await visitor.look('22-link-too-old');
+
+  await visitor.page.reload();
+  await visitor.reads('This link is not complete');
+  await visitor.look('23-link-not-whole');
+
+  await visitor.page.evaluate((hash) => (location.hash = hash), `token=${server.token(newUser(), 'connect')}`);
+  await visitor.scannedText();
+});
+
+test('who comes too late for the codes asks for a new one', async (t) => {
+  const user = newUser();
+  const token = server.token(user, 'connect');
+  const visitor = await visit(t, link(token));
+  const first = await visitor.scannedText();
+  await post(`${server.waha}/fake/sessions/${await server.sessionOf(user)}/fail`, {});
+  const again = await visitor.page.waitForSelector('.message button', { visible: true });
+  await visitor.look('24-codes-expired');
+  await again.click();
+  const text = await visitor.scannedText();
+  assert.notEqual(text, first);
+});
