@@ -22,6 +22,12 @@ struct Scan {
 }
 
 #[derive(Deserialize)]
+struct Restored {
+    name: String,
+    phone: String,
+}
+
+#[derive(Deserialize)]
 struct Status {
     status: String,
 }
@@ -67,6 +73,9 @@ pub(crate) fn route(server: &Arc<Server>, request: &Request, segments: &[&str]) 
         ("GET", ["sessions"]) => {
             Ok(Reply::ok(&server.state().sessions.values().map(crate::session::Session::view).collect::<Vec<_>>()))
         }
+        ("PUT", ["sessions"]) => read(request).map(|sessions: Vec<Restored>| {
+            done(|| sessions.iter().for_each(|session| server.restore(&session.name, &session.phone)))
+        }),
         (_, ["sessions", name, rest @ ..]) => return session(server, request, name, rest),
         _ => return error::no_route(request),
     };

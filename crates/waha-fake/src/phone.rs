@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     account::{Account, Group},
+    config::Config,
     ids::hash,
     lifecycle::TO_RECONNECT,
     server::{Server, State},
@@ -35,6 +36,34 @@ impl Server {
         *state.devices.entry(phone).or_default() += 1;
         drop(state);
         self.reconnect(name, run);
+        true
+    }
+
+    /// A session that was linked to that phone in an earlier life works, and nobody is told.
+    pub(crate) fn restore(&self, name: &str, phone: &str) {
+        let phone: String = phone.chars().filter(char::is_ascii_digit).collect();
+        let mut state = self.state();
+        let mut session = Session::new(name.to_owned(), Config::default());
+        session.run = state.next_run();
+        session.running = true;
+        session.me = Some(Me::of(state.account(&phone, &self.options), self.options.engine));
+        session.stored_me.clone_from(&session.me);
+        session.login = Some(Login { phone: phone.clone(), revoked: false });
+        session.note(WORKING);
+        *state.devices.entry(phone).or_default() += 1;
+        state.sessions.insert(name.to_owned(), session);
+    }
+
+    /// The next QR code, and no other after it until the next call or event.
+    pub(crate) fn renew_code(self: &Arc<Self>, name: &str) -> bool {
+        let mut state = self.state();
+        let run = state.next_run();
+        let Some(session) = state.sessions.get_mut(name).filter(|session| session.qr.is_some()) else {
+            return false;
+        };
+        session.run = run;
+        session.qr = Some(crate::qr::text());
+        self.turn(session, SCAN_QR_CODE);
         true
     }
 

@@ -59,6 +59,17 @@ impl FakeWaha {
         self.server.session_showing(code).is_some_and(|session| self.scan(&session, phone))
     }
 
+    /// A session that was linked in an earlier life of this WAHA: WORKING, and nobody is told. `phone` is digits, with or
+    /// without `+`.
+    pub fn restore(&self, session: &str, phone: &str) {
+        self.server.restore(session, phone);
+    }
+
+    /// The QR code of a session is another one from now on, and stays. `false` if it shows none.
+    pub fn renew_code(&self, session: &str) -> bool {
+        self.server.renew_code(session)
+    }
+
     /// The user logs the session out on the phone: FAILED at once, and again 0.3 s after each restart, until logout.
     /// `false` if it is not linked.
     pub fn unlink(&self, session: &str) -> bool {

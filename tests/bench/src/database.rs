@@ -21,8 +21,36 @@ const MORE_SESSIONS: &str = "
     FROM numbers, (SELECT worker, created_at, updated_at FROM sessions LIMIT 1) AS one;
     ANALYZE;";
 
+/// Rows of sessions that have long been working, and of which WAHA reports: [`Streamed`], like one that is there.
+const STREAMED_SESSIONS: &str = "
+    WITH RECURSIVE numbers (i) AS (SELECT 10000 UNION ALL SELECT i + 1 FROM numbers WHERE i < 19999)
+    INSERT INTO sessions
+        (id, name, owner, worker, lifecycle, phone, account, paired_at, status, reported_at, created_at, updated_at)
+    SELECT 'streamed' || i, 'session_streamed' || i, 'streamed-' || i, worker, 'connected', '+346700' || i,
+        '346700' || i || '@c.us', created_at, 'WORKING', created_at, created_at, updated_at
+    FROM numbers, (SELECT worker, created_at, updated_at FROM sessions LIMIT 1) AS one;
+    ANALYZE;";
+
 /// How many rows those are.
 pub(crate) const MORE: usize = 100_000;
+
+/// A session of which there may be an open stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Streamed {
+    pub(crate) user: UserId,
+    pub(crate) session: String,
+    /// Digits only.
+    pub(crate) phone: String,
+}
+
+impl Streamed {
+    /// The session of that number, from 0.
+    pub(crate) fn of(number: usize) -> anyhow::Result<Self> {
+        let i = 10_000 + number;
+        let (session, phone) = (format!("session_streamed{i}"), format!("346700{i}"));
+        Ok(Self { user: format!("streamed-{i}").parse()?, session, phone })
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -70,15 +98,24 @@ impl Database {
 
     /// Adds the rows of [`MORE`] sessions.
     pub(crate) async fn add_sessions(&self) -> anyhow::Result<()> {
+        self.execute(MORE_SESSIONS).await
+    }
+
+    /// Adds the rows of sessions that have streams.
+    pub(crate) async fn add_streamed(&self) -> anyhow::Result<()> {
+        self.execute(STREAMED_SESSIONS).await
+    }
+
+    async fn execute(&self, sql: &str) -> anyhow::Result<()> {
         match self.kind {
             Kind::Sqlite => {
                 let path = self.url.strip_prefix("sqlite://").context("a URL of our own making")?;
-                SqliteConnection::establish(path)?.batch_execute(MORE_SESSIONS)?;
+                SqliteConnection::establish(path)?.batch_execute(sql)?;
             }
             Kind::Postgres => {
                 let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
                 let connection = tokio::spawn(connection);
-                client.batch_execute(&format!("SET search_path = switchboard; {MORE_SESSIONS}")).await?;
+                client.batch_execute(&format!("SET search_path = switchboard; {sql}")).await?;
                 drop(client);
                 connection.await??;
             }

@@ -40,6 +40,22 @@ impl Request {
         Self((head("POST", target, token, Some(body.len())) + body).into_bytes().into())
     }
 
+    /// A JSON body and its signature, as WAHA sends it.
+    pub(crate) fn signed(target: &str, signature: &str, body: &str) -> Self {
+        let head = head("POST", target, None, Some(body.len()));
+        let head = head.strip_suffix("\r\n").unwrap_or(&head);
+        Self(format!("{head}x-webhook-hmac: {signature}\r\n\r\n{body}").into_bytes().into())
+    }
+
+    /// A request that replaces something.
+    pub(crate) fn put(target: &str, body: &str) -> Self {
+        Self((head("PUT", target, None, Some(body.len())) + body).into_bytes().into())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn delete(target: &str) -> Self {
         Self(head("DELETE", target, None, None).into_bytes().into())
     }
@@ -107,6 +123,9 @@ fn parse_head(read: &[u8]) -> anyhow::Result<Option<(usize, u16, usize)>> {
     let head = std::str::from_utf8(&read[..end])?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("an answer has a status")?.parse()?;
+    if status == 204 {
+        return Ok(Some((end + 4, status, 0)));
+    }
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
@@ -123,6 +142,7 @@ mod tests {
         let answer = b"HTTP/1.1 200 OK\r\nvary: x\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(parse_head(&answer[..30]).unwrap(), None);
         assert_eq!(parse_head(answer).unwrap(), Some((answer.len() - 2, 200, 2)));
+        assert_eq!(parse_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), Some((27, 204, 0)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod process;
 mod report;
 mod server;
 mod stage;
+mod streams;
 mod waha;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ const DEADLINE: Duration = Duration::from_mins(20);
 
 /// Measures what requests cost, and prints it beside what is to be reached.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
 struct Cli {
     /// Less time for each cell: for a first look.
     #[arg(long)]
@@ -38,6 +40,9 @@ struct Cli {
     /// Leave PostgreSQL out.
     #[arg(long)]
     no_postgres: bool,
+    /// Only the streams.
+    #[arg(long)]
+    streams: bool,
     /// Only lists of this many entries; may be given several times.
     #[arg(long = "entries", value_name = "N")]
     entries: Vec<usize>,
@@ -47,6 +52,11 @@ impl Cli {
     /// How long a load lasts.
     fn time(&self) -> Duration {
         if self.quick { Duration::from_millis(700) } else { Duration::from_secs(2) }
+    }
+
+    /// How long open streams are left alone: as long as it takes until all that is done for them at times has been done.
+    fn silence(&self) -> Duration {
+        Duration::from_secs(if self.quick { 15 } else { 60 })
     }
 
     /// How it was called.

@@ -7,13 +7,15 @@ use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 use crate::cells::{self, Cell};
-use crate::database::{Database, Kind, MORE};
+use crate::database::{Database, Kind, MORE, Streamed};
+use crate::load::{self, Script, Until};
 use crate::machine::Machine;
 use crate::measure::{Measured, Place, Subject};
 use crate::process::Process;
 use crate::report::{Fact, Report};
 use crate::server::built;
 use crate::stage::{List, Stage, Warmed};
+use crate::streams::{self, Form};
 use crate::{Cli, micro};
 
 /// One stage of the plan.
@@ -58,7 +60,8 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Report> {
         left_out.push(format!("PostgreSQL, {reason}"));
     }
     run.floor().await?;
-    for act in ACTS.iter().filter(|act| cli.entries.is_empty() || cli.entries.contains(&act.entries)) {
+    let is_wanted = |act: &&Act| !cli.streams && (cli.entries.is_empty() || cli.entries.contains(&act.entries));
+    for act in ACTS.iter().filter(is_wanted) {
         let folder = tempfile::tempdir()?;
         let database = match (act.kind, cluster) {
             (Kind::Sqlite, _) => Database::sqlite(folder.path()),
@@ -69,10 +72,21 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Report> {
         run.floor().await?;
         run.compare();
     }
+    if cli.streams || cli.entries.is_empty() {
+        match streams::hindrance()? {
+            None => run.streams(cli.silence()).await?,
+            Some(reason) => left_out.push(format!("streams, {reason}")),
+        }
+    }
     let Run { floors, cells, facts, .. } = run;
-    eprintln!("the domain's own benchmarks");
-    let micro = micro::run().await?;
-    if micro.is_empty() {
+    let micro = if cli.streams {
+        left_out.push("all but the streams, as was asked for".to_owned());
+        String::new()
+    } else {
+        eprintln!("the domain's own benchmarks");
+        micro::run().await?
+    };
+    if micro.is_empty() && !cli.streams {
         left_out.push("the domain's own benchmarks, because it has none".to_owned());
     }
     Ok(Report { machine: Machine::this(), command: Cli::command(), floors, cells, facts, left_out, micro })
@@ -115,6 +129,7 @@ impl Run {
         }
         self.measure(&stage, users, cells::of_all_users(&stage)).await?;
         if act.grows {
+            self.polled(&stage).await?;
             // The same users as before: what differs is the database.
             stage = stage.restart(async |database, _| database.add_sessions().await).await?;
             let sessions = MORE + users;
@@ -135,6 +150,50 @@ impl Run {
                 measured.requests_per_second
             );
             self.cells.push(measured);
+        }
+        Ok(())
+    }
+
+    /// Many clients poll one session's status.
+    async fn polled(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        /// How many.
+        const CLIENTS: usize = 1000;
+        /// For how many seconds.
+        const SECONDS: u8 = 10;
+        let user = stage.users.first().context("a stage has users")?;
+        stage.waha.forget_calls().await?;
+        let until = Until::Elapsed(Duration::from_secs(SECONDS.into()));
+        let load = load::run(stage.server.address, &Script::new(vec![user.status()]), CLIENTS, until).await?;
+        let calls = stage.waha.status_calls(&user.session).await?;
+        ensure!(calls > 0, "for so long nobody remembers a status");
+        #[expect(clippy::cast_precision_loss, reason = "nobody makes 2^53 calls")]
+        let calls = calls as f64;
+        self.facts.push(Fact {
+            what: format!(
+                "{CLIENTS} clients poll one session's status for {SECONDS} s, {}: calls of WAHA for it, {} requests",
+                stage.database.kind.as_str(),
+                load.requests
+            ),
+            found: calls,
+            unit: "calls",
+            at_most: Some(f64::from(SECONDS) + 1.0),
+        });
+        Ok(())
+    }
+
+    /// Open streams, of one kind and of the other.
+    async fn streams(&mut self, silence: Duration) -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = Database::sqlite(folder.path());
+        eprintln!("{}: {} streams of as many users", database.kind.as_str(), streams::STREAMS);
+        let mut stage = Stage::set(folder, database, 1, 1).await?;
+        let sessions: Vec<_> = (0..streams::STREAMS).map(Streamed::of).collect::<Result<_, _>>()?;
+        stage.waha.restore(&sessions).await?;
+        stage.believe_webhooks();
+        let mut stage = stage.restart(async |database, _| database.add_streamed().await).await?;
+        for form in Form::ALL {
+            self.facts.extend(streams::measure(&stage, form, silence).await?);
+            stage = stage.restart(async |_, _| Ok(())).await?;
         }
         Ok(())
     }

@@ -102,6 +102,14 @@ impl Process {
     }
 }
 
+/// How many files a process may open here: we, and what we start.
+pub(crate) fn open_files() -> anyhow::Result<usize> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).context("limits have open files")?;
+    let soft = line.split_ascii_whitespace().next().context("a limit has a number")?;
+    Ok(soft.parse().unwrap_or(usize::MAX))
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // Ended already, if it was stopped.

@@ -6,6 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::json;
+use switchboard_domain::ports::Clock as _;
+use switchboard_domain::{SystemClock, UserId};
 
 use crate::http::Connection;
 use crate::http::Request;
@@ -15,6 +19,12 @@ use crate::waha::Waha;
 /// How long it may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What tokens are signed with.
+const SECRET: &str = "a secret of the benchmarks, long enough";
+
+/// What WAHA signs its reports with, where they are believed.
+pub(crate) const WEBHOOK_SECRET: &str = "another secret of the benchmarks";
+
 /// How a server is run: everything but the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -23,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) folder: PathBuf,
     pub(crate) database_url: String,
     pub(crate) waha_url: String,
+    /// Whether WAHA's reports are believed.
+    pub(crate) believes_webhooks: bool,
 }
 
 /// A server that is ready.
@@ -39,6 +51,10 @@ impl Setup {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = self.command();
         command.arg("serve").env("SWITCHBOARD__SERVER__BIND", address.to_string());
+        if self.believes_webhooks {
+            command.env("SWITCHBOARD__WAHA__WEBHOOK_URL", format!("http://{address}/webhooks/waha"));
+            command.env("SWITCHBOARD__WAHA__WEBHOOK_SECRET", WEBHOOK_SECRET);
+        }
         let started = Instant::now();
         let process = Process::start("serve", &mut command, &self.folder)?;
         let request = Request::get("/readyz", None);
@@ -49,14 +65,6 @@ impl Setup {
         Ok(Server { process, address, ready_after: started.elapsed() })
     }
 
-    /// A token for a user, good for longer than we run.
-    pub(crate) fn token(&self, user: &str) -> anyhow::Result<String> {
-        let output = self.command().args(["token", "--user", user, "--ttl", "12h"]).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "no token: {said}");
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    }
-
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).env_clear();
@@ -65,12 +73,19 @@ impl Setup {
             ("DATABASE__URL", &self.database_url),
             ("WAHA__URL", &self.waha_url),
             ("WAHA__API_KEY", Waha::API_KEY),
-            ("AUTH__HS256_SECRET", "a secret of the benchmarks, long enough"),
+            ("AUTH__HS256_SECRET", SECRET),
         ] {
             command.env(format!("SWITCHBOARD__{key}"), value);
         }
         command
     }
+}
+
+/// A token for a user, good for longer than we run. It is signed here: a process for each would take most of the time.
+pub(crate) fn token(user: &UserId) -> anyhow::Result<String> {
+    let expires_at = SystemClock.now().timestamp() + 12 * 60 * 60;
+    let claims = json!({ "sub": user.as_str(), "exp": expires_at });
+    Ok(jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))?)
 }
 
 async fn is_ready(address: SocketAddr, request: &Request) -> bool {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::http::{Connection, Request};
-use crate::server::{Server, Setup, built};
+use crate::server::{Server, Setup, built, token};
 use crate::waha::Waha;
 
 /// Linked groups of each user.
@@ -40,7 +40,7 @@ pub(crate) struct Stage {
 pub(crate) struct User {
     id: UserId,
     token: String,
-    session: String,
+    pub(crate) session: String,
 }
 
 /// What the lists of all users hold, and what that costs.
@@ -61,6 +61,7 @@ impl Stage {
             folder: folder.path().to_owned(),
             database_url: database.url.clone(),
             waha_url: waha.url(),
+            believes_webhooks: false,
         };
         let server = setup.serve().await?;
         let mut stage = Self { server, waha, setup, database, entries, users: Vec::new(), folder };
@@ -81,15 +82,20 @@ impl Stage {
         Ok(Self { server, waha, setup, database, entries, users, folder })
     }
 
+    /// From the next start on, the server believes what WAHA reports.
+    pub(crate) fn believe_webhooks(&mut self) {
+        self.setup.believes_webhooks = true;
+    }
+
     /// Connects this many more users, each with a phone of their own, and links groups.
     pub(crate) async fn connect(&mut self, more: usize) -> anyhow::Result<()> {
         for number in self.users.len()..self.users.len() + more {
-            let id = format!("user-{number}");
-            let token = self.setup.token(&id)?;
+            let id: UserId = format!("user-{number}").parse()?;
+            let token = token(&id)?;
             let answer = Request::post("/api/trpc/user.initiateWhatsAppSession", Some(&token), "");
             let answer = answer.send(self.server.address).await?;
             let session = answer["result"]["data"]["sessionName"].as_str().context("a session has a name")?.to_owned();
-            let user = User { id: id.parse()?, token, session };
+            let user = User { id, token, session };
             user.until(&self.server, "SCAN_QR_CODE").await?;
             self.waha.scan(&user.session, &format!("346001{number:05}")).await?;
             user.until(&self.server, "WORKING").await?;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde_json::json;
 
+use crate::database::Streamed;
 use crate::http::Request;
 use crate::process::Process;
 
@@ -52,16 +53,34 @@ impl Waha {
         Ok(())
     }
 
+    /// These sessions work.
+    pub(crate) async fn restore(&self, sessions: &[Streamed]) -> anyhow::Result<()> {
+        let one = |streamed: &Streamed| json!({ "name": streamed.session, "phone": streamed.phone });
+        let body = sessions.iter().map(one).collect::<serde_json::Value>().to_string();
+        Request::put("/fake/sessions", &body).send(self.address).await?;
+        Ok(())
+    }
+
     pub(crate) async fn forget_calls(&self) -> anyhow::Result<()> {
         Request::delete("/fake/calls").send(self.address).await?;
         Ok(())
     }
 
     pub(crate) async fn calls(&self) -> anyhow::Result<Calls> {
+        let paths = self.called_paths().await?;
+        let is_list = |path: &&String| ["/groups", "/contacts", "/lids"].iter().any(|part| path.contains(part));
+        Ok(Calls { all: paths.len(), lists: paths.iter().filter(is_list).count() })
+    }
+
+    /// How often it was asked for that session's status.
+    pub(crate) async fn status_calls(&self, session: &str) -> anyhow::Result<usize> {
+        let path = format!("/api/sessions/{session}");
+        Ok(self.called_paths().await?.iter().filter(|called| **called == path).count())
+    }
+
+    async fn called_paths(&self) -> anyhow::Result<Vec<String>> {
         let calls = Request::get("/fake/calls", None).send(self.address).await?;
         let calls = calls.as_array().context("calls are a list")?;
-        let is_list = |path: &str| ["/groups", "/contacts", "/lids"].iter().any(|part| path.contains(part));
-        let lists = calls.iter().filter_map(|call| call["path"].as_str()).filter(|path| is_list(path)).count();
-        Ok(Calls { all: calls.len(), lists })
+        calls.iter().map(|call| Ok(call["path"].as_str().context("a call has a path")?.to_owned())).collect()
     }
 }
