@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
             "switchboard-waha-adapter",
             "switchboard-waha-fake",
         ],
-        &["switchboard-domain"],
+        &["switchboard-domain", "switchboard-tests"],
     ),
     (
         "switchboard-tests",

@@ -11,12 +11,14 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard_domain::ports::{Generation, Ports, SnapshotHead};
 use switchboard_domain::services::{Directory, Services};
-use switchboard_domain::{ListKind, Session, SystemClock, SystemRandom, UserId};
-use switchboard_http::{Secret, State, TokenKey, WEBHOOKS_PATH, routes};
+use switchboard_domain::{ListKind, Session, SystemRandom, UserId};
+use switchboard_http::{Live, Page, Scope, Secret, State, TokenKey, WEBHOOKS_PATH, routes};
 use switchboard_waha_adapter::{ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{Engine, FakeWaha, Options};
+use tokio::task::AbortHandle;
 
 use crate::clock::TestClock;
+use crate::events::{Door, LiveStream};
 use crate::stores::Stores;
 
 /// How much faster than life the fake WAHA is.
@@ -39,6 +41,7 @@ pub struct Replica {
     client: reqwest::Client,
     state: Arc<State>,
     server: ServerHandle,
+    following: AbortHandle,
 }
 
 /// What a call was answered.
@@ -185,7 +188,12 @@ impl TestApp {
         name.to_owned()
     }
 
-    /// Asks for the status until it is `wanted`.
+    /// Lets what was said of statuses a moment ago be old.
+    pub fn ask_anew(&self) {
+        self.clock.advance(Duration::from_secs(1));
+    }
+
+    /// Asks for the status until it is `wanted`, each time anew.
     ///
     /// # Panics
     /// If it is not within 10 s.
@@ -197,7 +205,8 @@ impl TestApp {
                 return;
             }
             assert!(started.elapsed() < Duration::from_secs(10), "still {answer:?}, not {wanted}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.ask_anew();
         }
     }
 
@@ -222,8 +231,11 @@ impl std::ops::Deref for TestApp {
 }
 
 impl Replica {
-    /// What its WAHA signs reports with, if it reports to it.
-    pub const WEBHOOK_SECRET: &str = "what the fake WAHA signs with";
+    /// What its WAHA signs reports with, if it reports to it: as the real one did of which reports were recorded.
+    pub const WEBHOOK_SECRET: &str = "my-hmac-key";
+
+    /// Another worker with that secret, which has no session of ours.
+    pub const OTHER_WORKER: &str = "elsewhere";
 
     fn start(stores: &Stores, waha: &FakeWaha, clock: &Arc<TestClock>, reported_to: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -239,7 +251,8 @@ impl Replica {
             api_key: SecretString::from(waha.api_key()),
             webhook: reported_to.then_some(webhook),
         };
-        let webhooks = Arc::new(WahaWebhooks::new([&worker]));
+        let elsewhere = WorkerConfig { name: Self::OTHER_WORKER.parse().expect("a worker's name"), ..worker.clone() };
+        let webhooks = Arc::new(WahaWebhooks::new([&worker, &elsewhere]));
         let deadlines = Deadlines { status: Duration::from_secs(4), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
         let gateway = Arc::new(WahaGateway::new([worker], &config).expect("a good worker"));
@@ -250,6 +263,7 @@ impl Replica {
             deployments: stores.deployments.clone(),
             snapshots: stores.snapshots.clone(),
             tasks: stores.tasks.clone(),
+            bus: stores.bus.clone(),
             gateway: gateway.clone(),
             clock: clock.clone(),
             random: Arc::new(SystemRandom),
@@ -257,26 +271,30 @@ impl Replica {
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
         let state = Arc::new(State {
             services: Services::new(&ports, "default".parse().expect("a worker's name"), Services::DIRECTORY_MEMORY),
-            tokens: TokenKey::new(&secret, None, None, Arc::new(SystemClock)),
+            tokens: TokenKey::new(&secret, None, None, clock.clone()),
             database: stores.database.clone(),
             gateway,
+            live: Live::new(Live::STREAMS_PER_USER, clock.clone()),
             webhooks,
         });
         let served = Arc::clone(&state);
-        let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc"));
+        let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc", Page::Off));
         let server = HttpServer::new(app)
             .workers(1)
             // As main does: longer than any test leaves a connection idle.
             .keep_alive(Duration::from_secs(75))
             .tcp_nodelay(true)
+            .h1_allow_half_closed(false)
             .disable_signals()
             .listen(listener)
             .expect("the port listens")
             .run();
         let handle = server.handle();
         tokio::spawn(server);
+        let follower = Arc::clone(&state);
+        let following = tokio::spawn(async move { follower.services.follow().await }).abort_handle();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { url, client, state, server: handle }
+        Self { url, client, state, server: handle, following }
     }
 
     /// Its lists.
@@ -346,9 +364,60 @@ impl Replica {
 
     fn signed(&self, user: Option<&str>, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let Some(user) = user else { return request };
+        request.bearer_auth(self.token(user, Duration::from_hours(1), Scope::Full))
+    }
+
+    /// A token of that user's.
+    ///
+    /// # Panics
+    /// If that is no user.
+    pub fn token(&self, user: &str, ttl: Duration, scope: Scope) -> String {
         let user: UserId = user.parse().expect("a user id");
-        let token = self.state.tokens.sign(&user, Duration::from_hours(1)).expect("a token");
-        request.bearer_auth(token)
+        self.state.tokens.sign_scoped(&user, ttl, scope).expect("a token")
+    }
+
+    /// A stream that has not been opened.
+    pub fn stream(&self, door: Door, token: Option<&str>, name: &str) -> reqwest::RequestBuilder {
+        let request = match door {
+            Door::Rest => self.client.get(format!("{}/v1/sessions/{name}/events", self.url)),
+            Door::Trpc => {
+                let input = json!({ "sessionName": name }).to_string();
+                self.client.get(format!("{}/api/trpc/user.onSessionStatus", self.url)).query(&[("input", input)])
+            }
+        };
+        match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Watches the user's session.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn watch(&self, door: Door, user: &str, name: &str) -> LiveStream {
+        let token = self.token(user, Duration::from_hours(1), Scope::Full);
+        LiveStream::open(self.stream(door, Some(&token), name)).await
+    }
+
+    /// How many streams it has open.
+    pub fn open_streams(&self) -> usize {
+        self.state.live.open()
+    }
+
+    /// Ends its streams, as when it is about to stop.
+    pub fn stop_streams(&self) {
+        self.state.live.stop();
+    }
+
+    /// From now on it hears nothing of the other replicas.
+    pub fn deafen(&self) {
+        self.following.abort();
+    }
+
+    /// Where it listens: `127.0.0.1:12345`.
+    pub fn authority(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 }
 
@@ -356,6 +425,7 @@ impl Drop for Replica {
     fn drop(&mut self) {
         // Sends the command; nobody has to wait for it.
         drop(self.server.stop(false));
+        self.following.abort();
     }
 }
 

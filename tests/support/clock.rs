@@ -8,8 +8,15 @@ use switchboard_domain::SystemClock;
 use switchboard_domain::ports::Clock;
 use tokio::sync::watch;
 
-/// A clock that goes as the machine's does, and can be put forward.
-pub struct TestClock(watch::Sender<TimeDelta>);
+/// A clock that goes as the machine's does until it is stopped, and can be put forward.
+pub struct TestClock(watch::Sender<Reading>);
+
+#[derive(Clone, Copy)]
+enum Reading {
+    /// So far from the machine's.
+    Going(TimeDelta),
+    Stopped(DateTime<Utc>),
+}
 
 impl TestClock {
     /// One that is behind the machine's.
@@ -17,7 +24,7 @@ impl TestClock {
     /// # Panics
     /// By millions of years.
     pub fn behind(by: Duration) -> Self {
-        Self(watch::Sender::new(-delta(by)))
+        Self(watch::Sender::new(Reading::Going(-delta(by))))
     }
 
     /// Puts it forward: whoever sleeps that long wakes.
@@ -25,14 +32,32 @@ impl TestClock {
     /// # Panics
     /// By millions of years.
     pub fn advance(&self, by: Duration) {
-        self.0.send_modify(|ahead| *ahead += delta(by));
+        self.0.send_modify(|reading| {
+            *reading = match *reading {
+                Reading::Going(ahead) => Reading::Going(ahead + delta(by)),
+                Reading::Stopped(at) => Reading::Stopped(at + delta(by)),
+            };
+        });
+    }
+
+    /// From now on it stands still but for being put forward.
+    pub fn stop(&self) {
+        self.stop_at(self.now());
+    }
+
+    /// From now on it says this but for being put forward.
+    pub fn stop_at(&self, time: DateTime<Utc>) {
+        self.0.send_replace(Reading::Stopped(time));
     }
 }
 
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + *self.0.borrow()
+        match *self.0.borrow() {
+            Reading::Going(ahead) => SystemClock.now() + ahead,
+            Reading::Stopped(at) => at,
+        }
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -41,8 +66,9 @@ impl Clock for TestClock {
         while let Ok(left) = (until - self.now()).to_std()
             && !left.is_zero()
         {
+            let is_going = matches!(*put_forward.borrow(), Reading::Going(_));
             tokio::select! {
-                () = SystemClock.sleep(left) => {}
+                () = SystemClock.sleep(left), if is_going => {}
                 // The sender is `self`.
                 _ = put_forward.changed() => {}
             }

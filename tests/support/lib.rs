@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod clock;
+pub mod events;
 pub mod memory;
 pub mod postgres;
+pub mod proxy;
 pub mod stores;

@@ -132,6 +132,7 @@ impl SessionRepository for Memory {
             paired_at: candidate.paired_at.map(micros),
             down_since: candidate.down_since.map(micros),
             revived_at: candidate.revived_at.map(micros),
+            reported_at: candidate.reported_at.map(micros),
             created_at: micros(candidate.created_at),
             updated_at: micros(candidate.updated_at),
             ..candidate.clone()
@@ -187,6 +188,7 @@ impl SessionRepository for Memory {
         };
         let Some(session) = session.filter(|session| from.contains(&session.lifecycle)) else { return Ok(false) };
         session.lifecycle = to;
+        session.revision = Revision(session.revision.0 + 1);
         session.updated_at = micros(now);
         Ok(true)
     }
@@ -229,6 +231,7 @@ impl SessionRepository for Memory {
         session.account.clone_from(&seen.account);
         session.paired_at = seen.paired_at.map(micros);
         session.revived_at = seen.revived_at.map(micros);
+        session.reported_at = seen.reported_at.map(micros);
         write_phone(session, seen.phone.as_ref(), now);
         Ok(true)
     }

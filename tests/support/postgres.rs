@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io};
@@ -28,11 +28,19 @@ const PREFIX: &str = "switchboard_test";
 pub struct Cluster {
     /// A superuser's URL, of the database `postgres`.
     admin: Url,
+    /// Done once what earlier runs left is gone.
+    tidied: OnceCell<()>,
     /// The database that all others are copies of, once it is migrated.
     template: OnceCell<()>,
     made: AtomicU32,
-    /// The server's supervisor, which waits for our end of the pipe to close.
-    _supervisor: Option<Child>,
+    supervisor: Option<Supervisor>,
+}
+
+/// What looks after a server of ours: it waits for our end of the pipe to close.
+#[derive(Debug)]
+struct Supervisor {
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
 /// The server, if there can be one.
@@ -54,7 +62,37 @@ pub fn cluster() -> Option<&'static Cluster> {
         .as_ref()
 }
 
+/// A server for one test alone, to be stopped and started, if there can be one.
+pub fn own_cluster() -> Option<Cluster> {
+    // Without the common one, it is said why there is none, or that there must be one.
+    cluster().and_then(|_| Cluster::throwaway().ok())
+}
+
 impl Cluster {
+    /// Stops a server of one's own: at once, as if it had crashed.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn stop(&mut self) {
+        self.order("stop");
+    }
+
+    /// Starts it again.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn start_again(&mut self) {
+        self.order("start");
+    }
+
+    fn order(&mut self, order: &str) {
+        let supervisor = self.supervisor.as_mut().expect("a server of our own");
+        writeln!(supervisor.orders, "{order}").expect("the supervisor takes orders");
+        let mut answer = String::new();
+        supervisor.answers.read_line(&mut answer).expect("the supervisor answers");
+        assert_eq!(answer.trim(), "done", "{order}");
+    }
+
     /// A new database with all tables, for one test alone. Returns its URL.
     ///
     /// # Panics
@@ -71,13 +109,14 @@ impl Cluster {
     /// # Panics
     /// If the server refuses.
     pub async fn empty_database(&self) -> String {
+        self.tidied.get_or_init(|| self.drop_leftovers()).await;
         let name = format!("{PREFIX}_{}_{}", std::process::id(), self.made.fetch_add(1, Ordering::Relaxed));
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
         self.url(&name)
     }
 
     async fn make_template(&self) {
-        self.drop_leftovers().await;
+        self.tidied.get_or_init(|| self.drop_leftovers()).await;
         self.execute(&format!("CREATE DATABASE {} TEMPLATE template0", template_name())).await;
         let url = SecretString::from(self.url(&template_name()));
         let store = PgStore::new(&url, PgOptions::default()).expect("a URL of our own making");
@@ -140,8 +179,8 @@ impl Cluster {
             .spawn()
             .map_err(|e| e.to_string())?;
         let mut answer = String::new();
-        let stdout = supervisor.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut answer).map_err(|e| e.to_string())?;
+        let mut answers = BufReader::new(supervisor.stdout.take().expect("it is piped"));
+        answers.read_line(&mut answer).map_err(|e| e.to_string())?;
         if answer.trim() != "ready" {
             let said = supervisor.wait_with_output().map_err(|e| e.to_string())?;
             return Err(format!("PostgreSQL did not start: {}", String::from_utf8_lossy(&said.stderr)));
@@ -150,11 +189,12 @@ impl Cluster {
         let dir = dir.keep();
         let socket = dir.to_string_lossy().replace('/', "%2F");
         let admin = format!("postgres://postgres@{socket}/postgres").parse().map_err(|_| "an odd temporary folder")?;
-        Ok(Self::at(admin, Some(supervisor)))
+        let orders = supervisor.stdin.take().expect("it is piped");
+        Ok(Self::at(admin, Some(Supervisor { orders, answers })))
     }
 
-    fn at(admin: Url, supervisor: Option<Child>) -> Self {
-        Self { admin, template: OnceCell::new(), made: AtomicU32::new(0), _supervisor: supervisor }
+    fn at(admin: Url, supervisor: Option<Supervisor>) -> Self {
+        Self { admin, tidied: OnceCell::new(), template: OnceCell::new(), made: AtomicU32::new(0), supervisor }
     }
 }
 

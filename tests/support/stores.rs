@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use switchboard_domain::LocalBus;
 use switchboard_domain::ports::{
-    CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, SessionRepository,
+    CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, SessionRepository,
     SnapshotStore, TaskLeases,
 };
-use switchboard_pg_adapter::{PgOptions, PgStore};
+use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
@@ -32,6 +33,8 @@ pub struct Stores {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// Leases on tasks.
     pub tasks: Arc<dyn TaskLeases>,
+    /// What tells replicas of changes: one bus for all on a database that one process may have.
+    pub bus: Arc<dyn EventBus>,
     /// The database itself.
     pub database: Arc<dyn Database>,
     kept: Kept,
@@ -49,7 +52,7 @@ impl Stores {
     /// In memory.
     pub fn memory() -> Self {
         let memory = Memory::default();
-        Self::of(memory.clone(), Kept::Memory(memory))
+        Self::of(memory.clone(), Arc::new(LocalBus::default()), Kept::Memory(memory))
     }
 
     /// In a new SQLite file, removed with the last clone.
@@ -58,7 +61,7 @@ impl Stores {
     /// If there cannot be one.
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("there is a temporary folder");
-        Self::sqlite_in(Arc::new(folder)).await
+        Self::sqlite_in(Arc::new(folder), Arc::new(LocalBus::default())).await
     }
 
     /// In a new PostgreSQL database, if there is a server to be had.
@@ -74,25 +77,27 @@ impl Stores {
     #[must_use]
     pub async fn reopened(&self) -> Self {
         match &self.kept {
-            Kept::Memory(memory) => Self::of(memory.clone(), Kept::Memory(memory.clone())),
-            Kept::Sqlite(folder) => Self::sqlite_in(folder.clone()).await,
+            Kept::Memory(memory) => Self::of(memory.clone(), self.bus.clone(), Kept::Memory(memory.clone())),
+            Kept::Sqlite(folder) => Self::sqlite_in(folder.clone(), self.bus.clone()).await,
             Kept::Postgres(url) => Self::postgres_at(url.clone()),
         }
     }
 
-    async fn sqlite_in(folder: Arc<TempDir>) -> Self {
+    async fn sqlite_in(folder: Arc<TempDir>, bus: Arc<dyn EventBus>) -> Self {
         let file: PathBuf = folder.path().join("switchboard.sqlite");
         let store = SqliteStore::at(&file, SqliteOptions::default()).expect("the folder is there");
         store.migrate().await.expect("the migrations run");
-        Self::of(store, Kept::Sqlite(folder))
+        Self::of(store, bus, Kept::Sqlite(folder))
     }
 
     fn postgres_at(url: String) -> Self {
-        let store = PgStore::new(&SecretString::from(url.clone()), PgOptions::default()).expect("the URL is a URL");
-        Self::of(store, Kept::Postgres(url))
+        let secret = SecretString::from(url.clone());
+        let store = PgStore::new(&secret, PgOptions::default()).expect("the URL is a URL");
+        let bus = PgEventBus::new(&secret, PgOptions::default()).expect("the URL is a URL");
+        Self::of(store, Arc::new(bus), Kept::Postgres(url))
     }
 
-    fn of<S>(store: S, kept: Kept) -> Self
+    fn of<S>(store: S, bus: Arc<dyn EventBus>, kept: Kept) -> Self
     where
         S: SessionRepository
             + LeaseRepository
@@ -113,6 +118,7 @@ impl Stores {
             deployments: store.clone(),
             snapshots: store.clone(),
             tasks: store.clone(),
+            bus,
             database: store,
             kept,
         }

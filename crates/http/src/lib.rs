@@ -3,13 +3,18 @@
 mod auth;
 mod error;
 mod health;
+mod live;
+mod problem;
 mod routes;
 mod state;
+mod ui;
 mod webhooks;
 
 pub mod trpc;
 
-pub use auth::{Principal, Secret, ShortSecret, TokenKey, TokenRefused};
+pub use auth::{Principal, Scope, Secret, ShortSecret, TokenKey, TokenRefused};
+pub use live::Live;
 pub use routes::routes;
 pub use state::State;
+pub use ui::Page;
 pub use webhooks::WEBHOOKS_PATH;

@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 
+use crate::trpc::ConnectionParams;
 use crate::trpc::user::Context;
-use crate::{State, auth, health, trpc, webhooks};
+use crate::ui::{self, Page};
+use crate::{State, auth, health, live, trpc, webhooks};
 
-/// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`).
-pub fn routes(state: &Arc<State>, trpc_path: &str) -> impl FnOnce(&mut web::ServiceConfig) {
+/// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`) and everything below.
+pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
     let (state, trpc_path) = (Arc::clone(state), trpc_path.to_owned());
     let router = Arc::new(trpc::user::router());
     move |server| {
         let data = web::Data::from(Arc::clone(&state));
-        let context = move |request: &actix_web::HttpRequest| Context {
-            principal: auth::principal(request, &state.tokens),
+        let context = move |request: &HttpRequest, params: &ConnectionParams| Context {
+            principal: auth::caller(request, params, &state.tokens),
             state: Arc::clone(&state),
         };
         server
             .app_data(data)
+            // First: most requests are for it, and the others are matched by patterns.
+            .service(trpc::service(&trpc_path, router, context))
             .configure(health::routes)
             .configure(webhooks::routes)
-            .service(trpc::service(&trpc_path, router, context));
+            .configure(live::routes)
+            .configure(ui::routes(page, &trpc_path));
     }
 }

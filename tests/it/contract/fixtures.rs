@@ -39,6 +39,7 @@ pub(super) fn paired_session(n: u32) -> Session {
         status: Some(SessionStatus::Working),
         down_since: Some(at(2)),
         revived_at: Some(at(3)),
+        reported_at: Some(at(5)),
         updated_at: at(4),
         ..session(n)
     }
@@ -75,6 +76,7 @@ pub(super) fn working(session: &Session) -> Observation {
         account: Some(account(1)),
         paired_at: Some(at(10)),
         revived_at: None,
+        reported_at: session.reported_at,
         phone: session.phone.clone(),
     }
 }

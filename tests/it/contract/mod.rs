@@ -30,10 +30,12 @@ macro_rules! contract {
 
 mod campaign_repository;
 mod deployment_repository;
+mod event_bus;
 mod fixtures;
 mod group_repository;
 mod lease_repository;
 mod overview;
+mod pg_event_bus;
 mod postgres_only;
 mod schema;
 mod session_lookup;

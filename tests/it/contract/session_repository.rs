@@ -34,6 +34,7 @@ contract! {
     a_logout_is_not_finished_under_a_lost_lease,
     what_waha_said_is_written,
     what_is_no_longer_so_is_forgotten,
+    the_time_of_a_report_is_kept_over_logouts_and_the_next_pairing,
     what_was_made_from_another_revision_is_refused,
     of_two_observations_at_once_that_raise_the_epoch_one_is_written,
     what_was_said_of_a_session_nobody_wants_is_refused,
@@ -167,7 +168,7 @@ async fn a_transition_leaves_only_the_states_it_names(stores: &Stores) {
             assert_eq!(stored(stores, &session).await, session);
         }
         assert!(stores.sessions.transition(&session.id, &[others[1], state], others[0], None, at(9)).await.unwrap());
-        let expected = Session { lifecycle: others[0], updated_at: at(9), ..session.clone() };
+        let expected = Session { lifecycle: others[0], revision: next(&session), updated_at: at(9), ..session.clone() };
         assert_eq!(stored(stores, &session).await, expected);
     }
 }
@@ -218,9 +219,15 @@ async fn a_finished_logout_forgets_everything_but_the_row(stores: &Stores) {
     assert_eq!(stored(stores, &before).await, expected);
 }
 
-/// The session without its pairing.
+/// The session without its pairing. What WAHA reported before is still the past: that stays.
 fn forgotten(before: &Session) -> Session {
-    Session { lifecycle: before.lifecycle, epoch: before.epoch.next(), revision: next(before), ..session(1) }
+    Session {
+        lifecycle: before.lifecycle,
+        epoch: before.epoch.next(),
+        revision: next(before),
+        reported_at: before.reported_at,
+        ..session(1)
+    }
 }
 
 fn next(before: &Session) -> Revision {
@@ -263,6 +270,7 @@ async fn what_waha_said_is_written(stores: &Stores) {
         epoch: before.epoch.next(),
         down_since: Some(at(11)),
         revived_at: Some(at(12)),
+        reported_at: Some(at(14)),
         phone: Some(phone("+34600111222")),
         ..working(&before)
     };
@@ -282,11 +290,33 @@ async fn what_is_no_longer_so_is_forgotten(stores: &Stores) {
         account: None,
         paired_at: None,
         revived_at: None,
+        reported_at: None,
         phone: None,
     };
     assert!(stores.sessions.record(&before.id, before.revision, &seen, at(13)).await.unwrap());
     let after = stored(stores, &before).await;
     assert_eq!(after, Session { updated_at: at(13), ..before.with(seen) });
+}
+
+async fn the_time_of_a_report_is_kept_over_logouts_and_the_next_pairing(stores: &Stores) {
+    let before = Session { reported_at: None, ..paired_session(1) };
+    have(stores, &before).await;
+    // As finely as WAHA tells it, and finer than is kept.
+    for (told, kept) in [(at(20), at(20)), (at(20) + TimeDelta::nanoseconds(1001), at(20) + TimeDelta::microseconds(1))]
+    {
+        let known = stored(stores, &before).await;
+        let seen = Observation { reported_at: Some(told), ..working(&known) };
+        assert!(stores.sessions.record(&known.id, known.revision, &seen, at(30)).await.unwrap());
+        assert_eq!(stored(stores, &before).await.reported_at, Some(kept));
+    }
+    let reported_at = stored(stores, &before).await.reported_at;
+    let lease = lease(stores, &before, "us", 0).await;
+    assert!(stores.sessions.forget_pairing(&before.id, lease.fence, at(31)).await.unwrap());
+    assert_eq!(stored(stores, &before).await.reported_at, reported_at);
+    let logging_out = [Lifecycle::Connected];
+    assert!(stores.sessions.transition(&before.id, &logging_out, Lifecycle::LoggingOut, None, at(32)).await.unwrap());
+    assert!(stores.sessions.finish_logout(&before.id, lease.fence, at(33)).await.unwrap());
+    assert_eq!(stored(stores, &before).await.reported_at, reported_at);
 }
 
 async fn what_was_made_from_another_revision_is_refused(stores: &Stores) {
@@ -297,11 +327,12 @@ async fn what_was_made_from_another_revision_is_refused(stores: &Stores) {
     let sessions = &stores.sessions;
     let mut known = before.clone();
     // Whatever is written makes the next revision: what was read before it is late.
-    for write in 0..4 {
+    for write in 0..5 {
         let wrote = match write {
             0 => sessions.record(&known.id, known.revision, &working(&known), at(13)).await,
             1 => sessions.set_phone(&known.owner, &known.id, &number, at(14)).await,
             2 => sessions.set_revived(&known.id, lease.fence, at(15)).await,
+            3 => sessions.transition(&known.id, &ALL, Lifecycle::Connected, None, at(15)).await,
             _ => sessions.forget_pairing(&known.id, lease.fence, at(16)).await,
         };
         assert!(wrote.unwrap(), "{write}");

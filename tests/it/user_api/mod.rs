@@ -1,5 +1,8 @@
 //! The documented User API through the routes that main mounts, on every database.
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha512;
+
 /// Runs each of these on an app of its own, on every database.
 macro_rules! on_every_database {
     ($($name:ident),+ $(,)?) => {
@@ -25,8 +28,17 @@ mod connect;
 mod directory;
 mod freshness;
 mod isolation;
+mod live;
 mod paging;
 mod reports;
 mod session;
+mod status;
 mod stream;
 mod upstream;
+
+/// What WAHA sends with a report, to show that it is WAHA's.
+fn signature(key: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha512;
 use support::app::{Replica, TestApp};
 use support::stores::Stores;
 use switchboard_domain::ports::Clock;
 use switchboard_domain::{ListKind, SystemClock};
 use switchboard_waha_fake::{Engine, Options};
+
+use super::signature;
 
 on_every_database! {
     ten_thousand_renames_are_no_fetch_and_the_right_names,
@@ -240,10 +240,4 @@ fn report(session: &str, event: &str, at: i64, group: &Value) -> Value {
         "id": format!("evt_{at}"), "timestamp": at, "event": event, "session": session, "me": null,
         "payload": { "timestamp": at, "group": group, "_data": {} }, "engine": "NOWEB",
     })
-}
-
-fn signature(key: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap();
-    mac.update(body);
-    hex::encode(mac.finalize().into_bytes())
 }

@@ -171,6 +171,7 @@ async fn a_qr_code_is_waited_for_and_refused_when_there_is_none(stores: Stores) 
     assert_eq!((qr.status, qr.error()), (412, ("PRECONDITION_FAILED", "already_connected")));
 
     assert!(app.waha.remove_session(&name));
+    app.ask_anew();
     assert_eq!(app.query("ana", "user.getSessionStatus", of_session.clone()).await.data()["status"], "STOPPED");
     for procedure in ["user.getSessionQR", "user.getWhatsAppContacts"] {
         let answer = app.query("ana", procedure, of_session.clone()).await;

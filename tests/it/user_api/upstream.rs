@@ -22,6 +22,7 @@ async fn while_waha_is_off_the_session_stays_on_the_screen_and_the_rest_says_so(
     let name = app.pair("ana", "34600111222").await;
     let of_session = json!({ "sessionName": name });
     app.waha.set_reachable(false).await;
+    app.ask_anew();
 
     let session = app.query("ana", "user.getWhatsAppSession", Value::Null).await;
     assert_eq!(session.data()["sessionName"], json!(name));
@@ -41,6 +42,7 @@ async fn a_slow_waha_is_a_gateway_timeout(stores: Stores) {
     let app = TestApp::new(stores).await;
     let name = app.pair("ana", "34600111222").await;
     app.waha.inject(Fault::new(FaultAction::Delay { by: Duration::from_secs(30) }));
+    app.ask_anew();
     let answer = app.query("ana", "user.getSessionStatus", json!({ "sessionName": name })).await;
     assert_eq!((answer.status, answer.error()), (504, ("GATEWAY_TIMEOUT", "waha_timeout")));
 }
@@ -86,6 +88,7 @@ async fn an_unknown_status_is_passed_through_and_counts_as_live(stores: Stores) 
     let app = TestApp::new(stores).await;
     let name = app.pair("ana", "34600111222").await;
     assert!(app.waha.set_status(&name, "HIBERNATING"));
+    app.ask_anew();
     let of_session = json!({ "sessionName": name });
     assert_eq!(app.query("ana", "user.getSessionStatus", of_session.clone()).await.data()["status"], "HIBERNATING");
     assert_ne!(app.query("ana", "user.getWhatsAppSession", Value::Null).await.data(), &Value::Null);

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
 const SECRET: &str = "a secret of the tests, long enough";
@@ -59,8 +61,10 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("SERVER__WORKERS", "0", &["server.workers", "1 or more"]),
         ("SERVER__WORKERS", "many", &["server.workers", "many"]),
         ("SERVER__TRPC_PATH", "api", &["server.trpc_path", "/api/trpc"]),
+        ("SERVER__TRPC_PATH", "/v1", &["server.trpc_path", "/api/trpc", "/v1"]),
         ("SERVER__CORS_ORIGINS", "https://a.example, nonsense", &["server.cors_origins", "https://app.example.com"]),
         ("SERVER__SHUTDOWN_SECONDS", "soon", &["server.shutdown_seconds", "soon"]),
+        ("SERVER__PAGE", "maybe", &["server.page", "maybe"]),
         ("SERVER__PORT", "1", &["server", "port"]),
         ("SERVR__BIND", "127.0.0.1:1", &["servr"]),
         ("DATABASE__URL", "mysql://u:hunter2@h/d", &["database.url", "postgres://"]),
@@ -127,6 +131,60 @@ fn a_token_is_signed_for_a_user_and_a_wrong_one_is_refused() {
 }
 
 #[test]
+fn a_token_for_connecting_is_good_for_a_quarter_of_an_hour_at_most() {
+    /// What a token says of itself: its scope, and for how many seconds it is good.
+    fn says(arguments: &[&str]) -> (Option<String>, i64) {
+        let output = run(GOOD, &[&["token", "--user", "alice"], arguments].concat());
+        let token = String::from_utf8(output.stdout).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a token")).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let good_for = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+        (claims["scope"].as_str().map(str::to_owned), good_for)
+    }
+    let scope = |scope: &str| Some(format!("switchboard:{scope}"));
+    assert_eq!(says(&[]), (None, 3600));
+    assert_eq!(says(&["--scope", "full", "--ttl", "7days"]), (None, 7 * 24 * 3600));
+    assert_eq!(says(&["--scope", "read"]), (scope("read"), 3600));
+    assert_eq!(says(&["--scope", "connect"]), (scope("connect"), 900));
+    assert_eq!(says(&["--scope", "connect", "--ttl", "5m"]), (scope("connect"), 300));
+
+    let long = failure(&run(GOOD, &["token", "--user", "alice", "--scope", "connect", "--ttl", "16m"]));
+    assert!(long.contains("--ttl") && long.contains("15m"), "{long}");
+    let unknown = run(GOOD, &["token", "--user", "alice", "--scope", "admin"]);
+    let text = String::from_utf8(unknown.stderr).unwrap();
+    assert!(!unknown.status.success() && text.contains("full, read or connect"), "{text}");
+}
+
+#[test]
+fn a_token_opens_what_its_scope_allows_and_a_refusal_says_that_it_is_the_scope() {
+    let mut server = Server::start(&with(&[("LOG__FILTER", "trace")]));
+    let mut ask = |scope: &str, procedure: &str| {
+        let output = run(GOOD, &["token", "--user", "alice", "--scope", scope]);
+        let token = String::from_utf8(output.stdout).unwrap();
+        let header = format!("authorization: Bearer {}\r\n", token.trim());
+        server.get_with(&format!("/api/trpc/{procedure}?input=%7B%22sessionName%22%3A%22a%22%7D"), &header)
+    };
+    for (scope, procedure, allowed) in [
+        ("full", "user.getSessionQR", true),
+        ("read", "user.getSessionQR", false),
+        ("read", "user.getSessionStatus", true),
+        ("connect", "user.getSessionQR", true),
+        ("connect", "user.getWhatsAppGroups", false),
+    ] {
+        let (status, body) = ask(scope, procedure);
+        assert_eq!(status != 403, allowed, "{scope} {procedure}: {body}");
+        assert_ne!(status, 401, "{scope} {procedure}: {body}");
+        assert_eq!(body.contains(r#""code":"FORBIDDEN""#) && body.contains(r#""reason":"scope""#), !allowed, "{body}");
+    }
+    let token = String::from_utf8(run(GOOD, &["token", "--user", "alice"]).stdout).unwrap();
+    let in_query =
+        format!("/api/trpc/user.getWhatsAppSession?connectionParams=%7B%22token%22%3A%22{}%22%7D", token.trim());
+    assert_eq!(server.get(&in_query).0, 401, "a query takes no token from its URL");
+    let log = server.stop();
+    assert!(!log.contains(token.trim()), "{log}");
+}
+
+#[test]
 fn migrate_makes_the_database_and_says_so_when_it_cannot() {
     let folder = TempDir::new().unwrap();
     let settings = with(&[]);
@@ -148,10 +206,19 @@ fn without_waha_and_database_the_server_runs_says_so_and_stays_red() {
     assert_eq!(status, 503, "{body}");
     assert!(body.contains(r#""database":"unavailable""#) && body.contains(r#""answering":0"#), "{body}");
     assert_eq!(server.get("/healthz").0, 200);
-    assert_eq!((server.get("/demo/sign-in").0, server.get("/").0), (404, 404), "what the demo has");
+    assert_eq!((server.get("/demo/sign-in").0, server.get("/demo/commands").0), (404, 404), "what the demo has");
     let log = server.stop();
     assert!(log.contains("waiting for the database") && log.contains("WAHA does not answer yet"), "{log}");
     assert!(!log.contains("hunter2") && !log.contains(SECRET) && !log.contains("00123"), "{log}");
+}
+
+#[test]
+fn the_page_is_there_unless_it_is_switched_off() {
+    for (settings, status) in [(with(&[]), 200), (with(&[("SERVER__PAGE", "false")]), 404)] {
+        let mut server = Server::start(&settings);
+        assert_eq!((server.get("/").0, server.get("/connect").0, server.get("/ui/app.js").0), (status, status, status));
+        server.stop();
+    }
 }
 
 #[test]
@@ -191,10 +258,15 @@ impl Server {
 
     /// Status and whole text of an answer.
     fn get(&mut self, path: &str) -> (u16, String) {
+        self.get_with(path, "")
+    }
+
+    /// The same with a header line.
+    fn get_with(&mut self, path: &str, header: &str) -> (u16, String) {
         use std::io::Write as _;
         let mut socket = std::net::TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\n{header}connection: close\r\n\r\n").unwrap();
         let mut answer = BufReader::new(socket);
         let mut first = String::new();
         answer.read_line(&mut first).unwrap();

@@ -3,3 +3,5 @@
 // `cfg(test)` goes without saying here; said, it tells clippy that an `unwrap` below is an assertion.
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod two_servers;

@@ -10,10 +10,12 @@ use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use switchboard_domain::services::Services;
-use switchboard_http::Secret;
+use switchboard_http::{Live, Page, Secret, WEBHOOKS_PATH};
 use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
 use url::Url;
+
+use super::wiring::ServiceLimits;
 
 /// Everything that can be configured, as it was written. What has a form of its own is checked by the getters, which
 /// name the key.
@@ -25,6 +27,7 @@ pub(crate) struct Config {
     waha: Waha,
     auth: Auth,
     directory: Directory,
+    streams: Streams,
     log: Log,
 }
 
@@ -37,6 +40,7 @@ struct Server {
     #[serde(deserialize_with = "list_or_commas")]
     cors_origins: Vec<String>,
     shutdown_seconds: u64,
+    page: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,6 +90,12 @@ struct Directory {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct Streams {
+    per_user: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Log {
     filter: String,
     format: String,
@@ -108,6 +118,7 @@ impl Default for Server {
             trpc_path: "/api/trpc".to_owned(),
             cors_origins: Vec::new(),
             shutdown_seconds: 30,
+            page: true,
         }
     }
 }
@@ -128,6 +139,12 @@ impl Default for WahaDeadlines {
             lifecycle_seconds: defaults.lifecycle.as_secs(),
             lists_seconds: defaults.lists.as_secs(),
         }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { per_user: Live::STREAMS_PER_USER }
     }
 }
 
@@ -152,6 +169,7 @@ pub(crate) struct ServerConfig {
     pub(crate) trpc_path: String,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) shutdown: Duration,
+    pub(crate) page: Page,
 }
 
 /// Whose tokens are good.
@@ -186,7 +204,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<String> {
         let server = self.server()?;
         self.auth()?;
-        self.directory_memory()?;
+        self.limits()?;
         self.log()?;
         let worker = self.worker()?;
         super::wiring::gateway(self)?;
@@ -201,10 +219,14 @@ impl Config {
     }
 
     pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
-        let Server { bind, workers, trpc_path, cors_origins, shutdown_seconds } = &self.server;
+        let Server { bind, workers, trpc_path, cors_origins, shutdown_seconds, page } = &self.server;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
         if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
+        }
+        let is_hidden = |route: &str| format!("{route}/").starts_with(&format!("{trpc_path}/"));
+        if ["/v1/sessions", "/connect", "/ui", WEBHOOKS_PATH].into_iter().any(is_hidden) {
+            bail!("server.trpc_path: expected a path like /api/trpc, and {trpc_path} is where other routes are");
         }
         if *workers == Some(0) {
             bail!("server.workers: expected 1 or more, found 0");
@@ -221,6 +243,7 @@ impl Config {
             trpc_path: trpc_path.clone(),
             cors_origins: cors_origins.clone(),
             shutdown: Duration::from_secs(*shutdown_seconds),
+            page: if *page { Page::On } else { Page::Off },
         })
     }
 
@@ -235,14 +258,17 @@ impl Config {
         }
     }
 
-    /// How much memory groups and contacts may take, in bytes.
-    pub(crate) fn directory_memory(&self) -> anyhow::Result<u64> {
-        match self.directory.memory_bytes {
-            bytes if bytes < 1024 * 1024 => {
-                bail!("directory.memory_bytes: expected 1048576 (1 MiB) or more, found {bytes}")
-            }
-            bytes => Ok(bytes),
+    /// How much of something there may be.
+    pub(crate) fn limits(&self) -> anyhow::Result<ServiceLimits> {
+        let directory_memory = self.directory.memory_bytes;
+        if directory_memory < 1024 * 1024 {
+            bail!("directory.memory_bytes: expected 1048576 (1 MiB) or more, found {directory_memory}")
         }
+        let streams_per_user = self.streams.per_user;
+        if streams_per_user == 0 {
+            bail!("streams.per_user: expected 1 or more, found 0")
+        }
+        Ok(ServiceLimits { directory_memory, streams_per_user })
     }
 
     pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use switchboard_domain::ports::{CampaignRepository, Clock as _, Random as _};
 use switchboard_domain::services::{PageRequest, Services};
 use switchboard_domain::{
-    Campaign, CampaignStatus, Group, Limit, LinkedGroup, SessionName, SystemClock, SystemRandom, UserId,
+    Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, SessionName, SystemClock, SystemRandom, UserId,
 };
-use switchboard_http::{Secret, State, WEBHOOKS_PATH};
+use switchboard_http::{Live, Page, Secret, State, WEBHOOKS_PATH};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{FakeWaha, Options};
@@ -22,7 +22,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::cli::DemoOptions;
 use super::config::{AuthConfig, LogFormat, ServerConfig};
-use super::{page, serve, telemetry, wiring};
+use super::wiring::ServiceLimits;
+use super::{commands, serve, telemetry, wiring};
 
 /// How long a token of the demo is good for.
 const TOKEN_TTL: Duration = Duration::from_hours(24);
@@ -33,7 +34,7 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let store = SqliteStore::at(&folder.path().join("demo.sqlite"), SqliteOptions::default())?;
     store.migrate().await.context("the demo's database")?;
-    let storage = wiring::stored_in(store);
+    let storage = wiring::stored_in(store, LocalBus::default());
 
     // The fake WAHA has to be told where to report to before there is anything to serve.
     let listener = serve::listen(options.bind)?;
@@ -49,13 +50,15 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default())?);
     let secret = Secret::new(random_text().into())?;
     let auth = AuthConfig { secret, issuer: None, audience: None };
-    let state = wiring::state(&storage, gateway, webhooks, wiring::tokens(&auth), Services::DIRECTORY_MEMORY);
+    let limits =
+        ServiceLimits { directory_memory: Services::DIRECTORY_MEMORY, streams_per_user: Live::STREAMS_PER_USER };
+    let state = wiring::state(&storage, gateway, webhooks, wiring::tokens(&auth), limits);
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
-    let about = web::Data::new(About { waha: waha.url() });
+    let phones = web::Data::from(Arc::clone(&waha));
     let more = move |server: &mut ServiceConfig| {
-        server.app_data(about.clone()).service(start_page).service(sign_in);
+        server.app_data(phones.clone()).service(commands_page).service(sign_in).service(scan);
     };
     let server = ServerConfig {
         bind: address,
@@ -63,10 +66,11 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         trpc_path: "/api/trpc".to_owned(),
         cors_origins: Vec::new(),
         shutdown: Duration::from_secs(5),
+        page: Page::Demo,
     };
     let server = serve::start(listener, &server, &state, more)?;
     announce(address, &waha.url());
-    let served = serve::until_stopped(server).await;
+    let served = serve::until_stopped(server, &state).await;
     samples.abort();
     served
 }
@@ -107,16 +111,12 @@ fn announce(bind: SocketAddr, waha: &str) {
     println!("Switchboard demo: open http://{bind}/ (the fake WAHA is at {waha})");
 }
 
-/// What the start page says of this demo.
-struct About {
-    waha: String,
-}
-
-#[get("/")]
-async fn start_page(request: actix_web::HttpRequest, about: web::Data<About>) -> HttpResponse {
+/// The whole flow for whoever likes a terminal better.
+#[get("/demo/commands")]
+async fn commands_page(request: actix_web::HttpRequest, waha: web::Data<FakeWaha>) -> HttpResponse {
     let connection = request.connection_info();
     let here = format!("{}://{}", connection.scheme(), connection.host());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page::start(&here, &about.waha))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(commands::page(&here, &waha.url()))
 }
 
 #[derive(Deserialize)]
@@ -134,6 +134,29 @@ struct SignedIn {
 async fn sign_in(state: web::Data<State>, form: web::Json<SignIn>) -> actix_web::Result<web::Json<SignedIn>> {
     let token = state.tokens.sign(&form.user, TOKEN_TTL).map_err(actix_web::error::ErrorInternalServerError)?;
     Ok(web::Json(SignedIn { token }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Scan {
+    session_name: String,
+}
+
+#[derive(Serialize)]
+struct Scanned {
+    success: bool,
+}
+
+/// A pretended phone scans the code of a session, if it shows one.
+#[post("/demo/scan")]
+async fn scan(waha: web::Data<FakeWaha>, form: web::Json<Scan>) -> web::Json<Scanned> {
+    web::Json(Scanned { success: waha.scan(&form.session_name, &phone_of(&form.session_name)) })
+}
+
+/// The number of the phone that scans for a session, always the same: its account has been here before.
+fn phone_of(session: &str) -> String {
+    let digits: String = session.chars().filter(char::is_ascii_digit).take(6).collect();
+    format!("34600{digits:0>6}")
 }
 
 /// Plays the user and the sibling service: gives each newly paired account two linked groups with campaigns.
@@ -195,6 +218,12 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_phone_scans_for_a_session_and_another_for_the_next() {
+        assert_eq!(phone_of("session_273702265796"), "34600273702");
+        assert_eq!(phone_of("session_7"), "34600000007");
+    }
 
     #[test]
     fn the_fake_reports_to_this_machine_wherever_the_demo_listens() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::dev::Server;
-use actix_web::middleware::Compress;
+use actix_web::middleware::{Compress, Condition};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
@@ -27,14 +27,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Serves until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (filter, format) = config.log()?;
-    let (server, auth, directory_memory) = (config.server()?, config.auth()?, config.directory_memory()?);
+    let (server, auth, limits) = (config.server()?, config.auth()?, config.limits()?);
     let storage = wiring::storage(&config)?;
     let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
     telemetry::init(filter, format);
 
     let _lock = storage.schema.lock()?;
     let tokens = wiring::tokens(&auth);
-    let state = wiring::state(&storage, Arc::clone(&gateway), webhooks, tokens, directory_memory);
+    let state = wiring::state(&storage, Arc::clone(&gateway), webhooks, tokens, limits);
     let listener = listen(server.bind)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = start(listener, &server, &state, |_| {})?;
@@ -48,8 +48,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(greet(gateway));
     let tidied = Arc::clone(&state);
     tokio::spawn(async move { tidied.services.directory.keep_tidy().await });
+    let following = Arc::clone(&state);
+    tokio::spawn(async move { following.services.follow().await });
     tokio::select! {
-        served = until_stopped(server) => served,
+        served = until_stopped(server, &state) => served,
         failed = migration => failed,
     }
 }
@@ -85,11 +87,12 @@ pub(crate) fn start(
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> anyhow::Result<Server> {
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
+    let page = config.page;
     let app = move || {
         App::new()
             .wrap(Compress::default())
-            .wrap(cors(&origins))
-            .configure(routes(&state, &trpc_path))
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .configure(routes(&state, &trpc_path, page))
             .configure(more.clone())
     };
     let server = HttpServer::new(app);
@@ -102,17 +105,20 @@ pub(crate) fn start(
         .keep_alive(KEEP_ALIVE)
         // A streamed line is a small packet: it must not wait for the client to acknowledge the one before.
         .tcp_nodelay(true)
+        // Whoever closes their end of a stream is gone: their place is free at once, not when a sign of life fails.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(config.shutdown.as_secs());
     Ok(server.run())
 }
 
-/// Serves until SIGTERM or Ctrl-C; then requests under way are finished.
-pub(crate) async fn until_stopped(server: Server) -> anyhow::Result<()> {
+/// Serves until SIGTERM or Ctrl-C; then streams are closed and requests under way are finished.
+pub(crate) async fn until_stopped(server: Server, state: &State) -> anyhow::Result<()> {
     let handle = server.handle();
     let stop = async move {
         stop_signal().await;
         tracing::info!("stopping");
+        state.live.stop();
         handle.stop(true).await;
     };
     let (served, ()) = tokio::join!(server, stop);
@@ -143,7 +149,7 @@ fn cors(origins: &[String]) -> Cors {
     const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
         .allowed_methods(["GET", "POST"])
-        .allowed_headers(["authorization", "content-type", "trpc-accept"])
+        .allowed_headers(["authorization", "content-type", "last-event-id", "trpc-accept"])
         .expose_headers(["retry-after"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

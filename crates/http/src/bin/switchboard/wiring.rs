@@ -6,13 +6,13 @@ use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use switchboard_domain::ports::{
-    CampaignRepository, Database, DeploymentRepository, GroupRepository, LeaseRepository, Ports, SessionRepository,
-    SnapshotStore, StorageError, TaskLeases, WebhookReader, WhatsAppGateway,
+    CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, Ports,
+    SessionRepository, SnapshotStore, StorageError, TaskLeases, WebhookReader, WhatsAppGateway,
 };
 use switchboard_domain::services::Services;
-use switchboard_domain::{SystemClock, SystemRandom, WorkerName};
-use switchboard_http::{State, TokenKey};
-use switchboard_pg_adapter::{PgOptions, PgStore};
+use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
+use switchboard_http::{Live, State, TokenKey};
+use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
 
@@ -27,6 +27,7 @@ pub(crate) struct Storage {
     pub(crate) deployments: Arc<dyn DeploymentRepository>,
     pub(crate) snapshots: Arc<dyn SnapshotStore>,
     pub(crate) tasks: Arc<dyn TaskLeases>,
+    pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) schema: Arc<dyn Schema>,
 }
@@ -63,17 +64,19 @@ impl Schema for SqliteStore {
     }
 }
 
-/// The configured database; nothing is connected yet.
+/// The configured database; nothing is connected yet. What it does by itself runs on the present runtime.
 pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
     let (url, max_connections) = (config.database_url(), config.max_connections()?);
     match url.expose_secret().split_once("://").map(|(scheme, _)| scheme) {
         Some("sqlite") => {
             let store = SqliteStore::new(url.expose_secret(), SqliteOptions::default()).context("database.url")?;
-            Ok(stored_in(store))
+            Ok(stored_in(store, LocalBus::default()))
         }
         Some("postgres" | "postgresql") => {
             let options = PgOptions { max_connections, ..PgOptions::default() };
-            Ok(stored_in(PgStore::new(url, options).context("database.url")?))
+            let store = PgStore::new(url, options.clone()).context("database.url")?;
+            let bus = PgEventBus::new(url, options).context("database.url")?;
+            Ok(stored_in(store, bus))
         }
         _ => Err(anyhow!("database.url: expected sqlite://file or postgres://user:password@host/database")),
     }
@@ -89,8 +92,8 @@ pub(crate) fn webhooks(config: &Config) -> anyhow::Result<Arc<dyn WebhookReader>
     Ok(Arc::new(WahaWebhooks::new(&[config.worker()?])))
 }
 
-/// One store as all its ports.
-pub(crate) fn stored_in<S>(store: S) -> Storage
+/// One store as all its ports, with what carries news between those who have it.
+pub(crate) fn stored_in<S>(store: S, bus: impl EventBus + 'static) -> Storage
 where
     S: SessionRepository
         + LeaseRepository
@@ -112,6 +115,7 @@ where
         deployments: store.clone(),
         snapshots: store.clone(),
         tasks: store.clone(),
+        bus: Arc::new(bus),
         database: store.clone(),
         schema: store,
     }
@@ -122,14 +126,21 @@ pub(crate) fn tokens(auth: &AuthConfig) -> TokenKey {
     TokenKey::new(&auth.secret, auth.issuer.clone(), auth.audience.clone(), Arc::new(SystemClock))
 }
 
-/// Everything a request works with, with `directory_memory` bytes for lists. What outlives a request runs on the present
-/// runtime.
+/// How much of something there may be.
+#[derive(Clone, Copy)]
+pub(crate) struct ServiceLimits {
+    /// Bytes for lists in memory.
+    pub(crate) directory_memory: u64,
+    pub(crate) streams_per_user: usize,
+}
+
+/// Everything a request works with. What outlives a request runs on the present runtime.
 pub(crate) fn state(
     storage: &Storage,
     gateway: Arc<dyn WhatsAppGateway>,
     webhooks: Arc<dyn WebhookReader>,
     tokens: TokenKey,
-    directory_memory: u64,
+    limits: ServiceLimits,
 ) -> Arc<State> {
     let ports = Ports {
         sessions: storage.sessions.clone(),
@@ -138,12 +149,14 @@ pub(crate) fn state(
         deployments: storage.deployments.clone(),
         snapshots: storage.snapshots.clone(),
         tasks: storage.tasks.clone(),
+        bus: storage.bus.clone(),
         gateway: gateway.clone(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };
-    let services = Services::new(&ports, worker_name(), directory_memory);
-    Arc::new(State { services, tokens, database: storage.database.clone(), gateway, webhooks })
+    let services = Services::new(&ports, worker_name(), limits.directory_memory);
+    let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
+    Arc::new(State { services, tokens, database: storage.database.clone(), gateway, live, webhooks })
 }
 
 /// The name of the one WAHA server.

@@ -1,26 +1,28 @@
-//! The demo's start page: what to try.
+//! The demo's page of commands: the whole flow in a terminal.
 
 use maud::{DOCTYPE, Markup, html};
 
 /// The page, with commands that can be copied as they stand. `here` is where this server was asked, `waha` where the
 /// fake WAHA listens.
-pub(crate) fn start(here: &str, waha: &str) -> String {
-    page(here, waha).into_string()
+pub(crate) fn page(here: &str, waha: &str) -> String {
+    markup(here, waha).into_string()
 }
 
-fn page(here: &str, waha: &str) -> Markup {
+fn markup(here: &str, waha: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Switchboard demo" }
+                title { "Switchboard demo: commands" }
+                link rel="icon" href="/ui/favicon.svg" type="image/svg+xml";
                 style { (STYLE) }
             }
             body {
                 main {
-                    h1 { "Switchboard demo" }
+                    p { a href="/" { "Back to the page" } }
+                    h1 { "The demo in a terminal" }
                     p {
                         "Everything runs in this one process: the API, a SQLite database in a temporary folder, and a "
                         "fake WAHA. Nothing here reaches WhatsApp, and everything is gone when you stop it."
