@@ -1,5 +1,7 @@
 //! Who may: authority comes from the principal, never from a name in the request.
 
+use std::borrow::Borrow;
+
 use crate::ports::SessionRepository;
 use crate::{Error, Precondition, Session, SessionName, UserId};
 
@@ -24,6 +26,13 @@ pub(super) async fn wanted(
     owner: &UserId,
     name: &SessionName,
 ) -> Result<Session, Error> {
-    let session = owned(sessions, owner, name).await?;
-    if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
+    if_wanted(owned(sessions, owner, name).await?)
+}
+
+/// The session, if its user has not logged it out.
+///
+/// # Errors
+/// [`Precondition::NotConnected`]
+pub(super) fn if_wanted<S: Borrow<Session>>(session: S) -> Result<S, Error> {
+    if session.borrow().lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::access;
 use super::news::News;
 use crate::ports::{Clock, SessionRepository};
-use crate::{Error, PhoneNumber, Precondition, SessionId, UserId};
+use crate::{Error, PhoneNumber, SessionId, UserId};
 
 /// Writes the phone number of a user's session. The next pairing fills in the account's own again.
 pub struct SetPhone {
@@ -17,12 +18,10 @@ impl SetPhone {
     /// Writes it.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Precondition::NotConnected`]; the database's failures.
+    /// [`Error::NotFound`]; [`crate::Precondition::NotConnected`]; the database's failures.
     pub async fn run(&self, owner: &UserId, id: &SessionId, phone: &PhoneNumber) -> Result<(), Error> {
         let session = self.sessions.get(id).await?.filter(|session| session.owner == *owner).ok_or(Error::NotFound)?;
-        if !session.lifecycle.is_wanted() {
-            return Err(Precondition::NotConnected.into());
-        }
+        let session = access::if_wanted(session)?;
         let found = self.sessions.set_phone(owner, id, phone, self.clock.now()).await?;
         self.news.changed(&session);
         if found { Ok(()) } else { Err(Error::NotFound) }

@@ -11,8 +11,9 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::access;
 use crate::ports::{Clock, SessionRepository, StorageError};
-use crate::{Error, Precondition, Session, SessionName, UserId};
+use crate::{Error, Session, SessionName, UserId};
 
 /// Knows for a moment which wanted session is whose, and looks up the others for all who ask meanwhile together.
 ///
@@ -96,10 +97,9 @@ impl Roster {
     /// The owner's session of that name, if they have not logged it out.
     ///
     /// # Errors
-    /// As [`Roster::owned`], and [`Precondition::NotConnected`].
+    /// As [`Roster::owned`], and [`crate::Precondition::NotConnected`].
     pub(super) async fn wanted(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
-        let session = self.owned(owner, name).await?;
-        if session.lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
+        access::if_wanted(self.owned(owner, name).await?)
     }
 
     /// Forgets what was known of the session.
