@@ -63,7 +63,7 @@ mod tests {
         let row = Row::of(session(Lifecycle::Connecting));
         let mut gateway = MockWhatsAppGateway::new();
         gateway.expect_session().returning(|_| Ok(Some(upstream(SessionStatus::Starting))));
-        let services = Services::new(&ports(row.repository(), gateway), "default".parse().unwrap(), 1 << 20);
+        let services = Services::new(&ports(row.repository(), gateway), 1 << 20);
         let (owner, name) = ("alice".parse().unwrap(), "session_1".parse().unwrap());
         services.get_status.run(&owner, &name).await.unwrap();
         assert!(services.get_session.run(&owner).await.unwrap().is_none());

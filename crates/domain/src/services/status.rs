@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use self::memory::Began;
-pub(super) use self::memory::StatusMemory;
+pub(super) use self::memory::{Began, StatusMemory};
 use super::news::News;
 use super::roster::Roster;
 use crate::flight::SingleFlight;
@@ -65,6 +64,11 @@ impl StatusReader {
         if let Some(known) = self.asker.news.statuses.fresh(session, self.asker.clock.now()) {
             return Ok(known);
         }
+        // In a box: most callers find an answer, and need no room for what it takes to ask.
+        Box::pin(self.ask(session)).await
+    }
+
+    async fn ask(&self, session: &Session) -> Result<Arc<Reading>, Error> {
         let ask = async || {
             let (asker, session) = (Arc::clone(&self.asker), session.clone());
             self.flights.run(session.id.clone(), || async move { asker.ask(session).await }).await
@@ -81,6 +85,30 @@ impl StatusReader {
     /// As [`StatusReader::read`].
     pub async fn read_anew(&self, session: Session) -> Result<Arc<Reading>, Error> {
         self.asker.ask(session).await
+    }
+
+    /// A question to WAHA about many sessions begins: see [`StatusReader::heed`].
+    pub(super) fn begin(&self) -> Began {
+        self.asker.news.statuses.begin(self.asker.clock.now())
+    }
+
+    /// Takes in what WAHA answered of `session`, which was read from the database before the question began. Returns it
+    /// with what was learnt and whether that was anything, or `None` if the answer comes too late.
+    ///
+    /// # Errors
+    /// The database's failures.
+    pub(super) async fn heed(
+        &self,
+        session: Session,
+        upstream: Option<&UpstreamSession>,
+        began: Began,
+    ) -> Result<Option<(Arc<Session>, bool)>, Error> {
+        if session.observe(upstream, self.asker.clock.now()).is_none() {
+            // The most frequent case by far costs nothing.
+            return Ok(Some((Arc::new(session), false)));
+        }
+        let reading = self.asker.accept(&session, upstream.cloned(), began).await?;
+        Ok(reading.map(|reading| (Arc::clone(&reading.session), true)))
     }
 
     /// Something else says that the session is not as it was said to be: the next caller asks WAHA.

@@ -3,6 +3,8 @@
 mod scope;
 mod token;
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use chrono::{DateTime, Utc};
@@ -42,13 +44,15 @@ impl Principal {
 ///
 /// # Errors
 /// [`TokenRefused`] if there is no token, or none that is good.
-pub(crate) fn principal(request: &HttpRequest, key: &TokenKey) -> Result<Principal, TokenRefused> {
+pub(crate) fn principal(request: &HttpRequest, key: &TokenKey) -> Result<Arc<Principal>, TokenRefused> {
     let header = request.headers().get(header::AUTHORIZATION).ok_or(TokenRefused)?;
-    let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(TokenRefused)?;
+    // What a token is made of is checked with it: `to_str` would look at each byte for that.
+    let header = std::str::from_utf8(header.as_bytes()).map_err(|_| TokenRefused)?;
+    let (scheme, token) = header.split_once(' ').ok_or(TokenRefused)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(TokenRefused);
     }
-    key.verify(token.trim())
+    key.verify(token.trim_ascii())
 }
 
 /// The principal of a tRPC call: as of any request. A browser's `EventSource` cannot send headers, so a subscription
@@ -60,7 +64,7 @@ pub(crate) fn caller(
     request: &HttpRequest,
     params: &ConnectionParams,
     key: &TokenKey,
-) -> Result<Principal, TokenRefused> {
+) -> Result<Arc<Principal>, TokenRefused> {
     match params.get("token") {
         Some(token) if !request.headers().contains_key(header::AUTHORIZATION) => key.verify(token),
         _ => principal(request, key),
@@ -69,7 +73,6 @@ pub(crate) fn caller(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use actix_web::test::TestRequest;

@@ -1,5 +1,7 @@
 //! Bearer tokens: JWT with HS256.
 
+mod sign;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +9,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use switchboard_domain::UserId;
 use switchboard_domain::ports::Clock;
 
 use super::{Principal, Scope};
@@ -53,8 +54,7 @@ pub struct TokenKey {
 
 /// What a token that is signed and meant for us says.
 struct Verified {
-    user: UserId,
-    scope: Scope,
+    principal: Arc<Principal>,
     exp: DateTime<Utc>,
     nbf: Option<DateTime<Utc>>,
 }
@@ -63,22 +63,6 @@ struct Verified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no valid token")]
 pub struct TokenRefused;
-
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: String,
-    exp: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iat: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iss: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aud: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-}
 
 /// What is checked of a token beside what jsonwebtoken checks; `aud` may be a list there, so it is left to it.
 #[derive(Deserialize)]
@@ -149,51 +133,18 @@ impl TokenKey {
         }
     }
 
-    /// A token for `user` that is good for everything, for `ttl` from now.
-    ///
-    /// # Errors
-    /// If it cannot be signed.
-    pub fn sign(&self, user: &UserId, ttl: Duration) -> Result<String, jsonwebtoken::errors::Error> {
-        self.sign_scoped(user, ttl, Scope::Full)
-    }
-
-    /// A token for `user` that is good for `scope`, for `ttl` from now. One that can only connect has to run out within
-    /// [`Scope::CONNECT_TTL`].
-    ///
-    /// # Errors
-    /// If it cannot be signed.
-    pub fn sign_scoped(
-        &self,
-        user: &UserId,
-        ttl: Duration,
-        scope: Scope,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
-        let now = self.clock.now().timestamp();
-        let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
-        let claims = Claims {
-            sub: user.as_str().to_owned(),
-            exp: now.saturating_add(ttl),
-            nbf: None,
-            iat: Some(now),
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
-            scope: scope.claim(),
-        };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
-    }
-
     /// Whom a token names, and what for, if it is signed with our secret, in time, and meant for us.
     ///
     /// # Errors
     /// [`TokenRefused`]
-    pub fn verify(&self, token: &str) -> Result<Principal, TokenRefused> {
+    pub fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefused> {
         self.check(token).map_err(|reason| {
             tracing::debug!(reason, "token refused");
             TokenRefused
         })
     }
 
-    fn check(&self, token: &str) -> Result<Principal, &'static str> {
+    fn check(&self, token: &str) -> Result<Arc<Principal>, &'static str> {
         if token.len() > Self::MAX_BYTES {
             return Err("too long");
         }
@@ -220,23 +171,24 @@ impl TokenKey {
         if scope == Scope::Connect && iat.is_none_or(|iat| iat + Scope::CONNECT_TTL < exp) {
             return Err("good for too long");
         }
-        Ok(Verified { user: sub.parse().map_err(|_| "no user id")?, scope, exp, nbf: nbf.map(DateTime::from) })
+        let user = sub.parse().map_err(|_| "no user id")?;
+        let principal = Arc::new(Principal { user, scope, expires_at: Some(exp + Self::LEEWAY) });
+        Ok(Verified { principal, exp, nbf: nbf.map(DateTime::from) })
     }
 
-    fn check_time(&self, verified: &Verified) -> Result<Principal, &'static str> {
+    fn check_time(&self, verified: &Verified) -> Result<Arc<Principal>, &'static str> {
         let now = self.clock.now();
-        let expires_at = verified.exp + Self::LEEWAY;
-        if expires_at <= now {
+        if verified.exp + Self::LEEWAY <= now {
             return Err("expired");
         }
         if verified.nbf.is_some_and(|nbf| nbf > now + Self::LEEWAY) {
             return Err("not yet valid");
         }
         // It may have been signed by a clock that is ahead of ours.
-        if verified.scope == Scope::Connect && verified.exp > now + Scope::CONNECT_TTL + Self::LEEWAY {
+        if verified.principal.scope == Scope::Connect && verified.exp > now + Scope::CONNECT_TTL + Self::LEEWAY {
             return Err("good for too long");
         }
-        Ok(Principal { user: verified.user.clone(), scope: verified.scope, expires_at: Some(expires_at) })
+        Ok(Arc::clone(&verified.principal))
     }
 }
 
@@ -259,7 +211,9 @@ fn check_header(token: &str) -> Result<(), &'static str> {
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
+    use jsonwebtoken::Header;
     use serde_json::{Value, json};
+    use switchboard_domain::UserId;
     use switchboard_domain::ports::MockClock;
 
     use super::*;
@@ -292,7 +246,7 @@ mod tests {
         let user: UserId = "alice".parse().unwrap();
         let principal = key.verify(&key.sign(&user, Duration::from_mins(1)).unwrap()).unwrap();
         let expires_at = DateTime::from_timestamp(NOW + 90, 0);
-        assert_eq!(principal, Principal { user, scope: Scope::Full, expires_at });
+        assert_eq!(*principal, Principal { user, scope: Scope::Full, expires_at });
         let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
         assert_eq!(key.verify(&hs256(&expired)), Err(TokenRefused));
     }

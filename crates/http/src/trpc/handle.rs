@@ -1,47 +1,50 @@
 //! From a request to its response: the checks in tRPC's order, the calls at the same time.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::stream;
-use futures_util::{FutureExt, StreamExt};
 
-use super::envelope::{self, Outcome};
-use super::procedure::{Procedure, Run};
+use super::pending::{Answer, Attempt, Pending, Room};
+use super::procedure::Procedure;
 use super::request::{Asked, Inputs};
 use super::response::Body;
-use super::router::Authorize;
 use super::{
-    Call, Code, ConnectionParams, Error, KeepAlive, Kind, Request, Response, Router, Transformer, Value, jsonl, sse,
+    Code, ConnectionParams, Error, KeepAlive, Kind, Request, Response, Router, Transformer, envelope, jsonl, sse,
 };
 
 impl<C: Clone + Send + 'static> Router<C> {
     /// Answers a request. Never fails: whatever is wrong with it is an answer. `context` is made from what a client that
     /// subscribes says in its query; other calls say nothing there.
-    pub async fn handle(&self, context: impl FnOnce(&ConnectionParams) -> C, request: Request<'_>) -> Response {
-        if request.method == "HEAD" {
-            return Response::no_content();
-        }
-        let inputs = Inputs::of(&request);
-        let transformer = inputs.transformer().unwrap_or(self.default_transformer);
-        let calls = match self.calls(&request, inputs, context) {
-            Ok(calls) => calls,
-            Err(error) => {
-                // tRPC says text/plain here; no client looks.
-                let body = envelope::request_error(&error, transformer);
-                return Response::json(error.code().http_status(), Body::Full(body.into()));
+    ///
+    /// The request has been read when this returns: nobody has to keep it until it is answered.
+    pub fn handle<F>(&self, context: F, request: &Request<'_>) -> impl Future<Output = Response> + use<C, F>
+    where
+        F: FnOnce(&ConnectionParams) -> C,
+    {
+        let asked = self.asked(request, context);
+        let keep_alive = self.keep_alive;
+        async move {
+            match asked {
+                Ok(calls) => calls.answered(keep_alive).await,
+                Err(response) => response,
             }
-        };
-        let allow = calls.wrong_kind.map(Kind::method);
-        let response = match calls.form {
-            Form::Events => calls.events(self.keep_alive).await,
-            Form::Lines => calls.lines(transformer),
-            Form::Batch => calls.together().await,
-            Form::Alone => calls.alone().await,
-        };
-        response.with_header("allow", allow)
+        }
+    }
+
+    /// The calls of a request, or what it is answered with if there are none to be made.
+    fn asked(&self, request: &Request<'_>, context: impl FnOnce(&ConnectionParams) -> C) -> Result<Calls<C>, Response> {
+        if request.method == "HEAD" {
+            return Err(Response::no_content());
+        }
+        let inputs = Inputs::of(request);
+        let transformer = inputs.transformer().unwrap_or(self.default_transformer);
+        self.calls(request, inputs, transformer, context).map_err(|error| {
+            // tRPC says text/plain here; no client looks.
+            let body = envelope::request_error(&error, transformer);
+            Response::json(error.code().http_status(), Body::Full(body.into()))
+        })
     }
 
     /// Finds out which calls are asked for. An error is one of the request as a whole.
@@ -49,31 +52,22 @@ impl<C: Clone + Send + 'static> Router<C> {
         &self,
         request: &Request<'_>,
         inputs: Inputs,
+        transformer: Transformer,
         context: impl FnOnce(&ConnectionParams) -> C,
     ) -> Result<Calls<C>, Error> {
         let Asked { paths, batch, streamed } = Asked::of(request, self.max_batch_size)?;
         let procedures: Vec<_> = paths.iter().map(|path| self.procedures.get_key_value(&**path)).collect();
-        let mut kinds: Vec<Kind> = Vec::new();
-        for (_, procedure) in procedures.iter().flatten() {
-            if !kinds.contains(&procedure.kind) {
-                kinds.push(procedure.kind);
-            }
-        }
-        if kinds.len() > 1 {
-            let kinds: Vec<_> = kinds.iter().map(Kind::to_string).collect();
-            let message = format!("Cannot mix procedure types in call: {}", kinds.join(", "));
-            return Err(Error::new(Code::BadRequest, message));
-        }
-        let kind = kinds.first().copied();
+        let kind = one_kind(procedures.iter().flatten().map(|(_, procedure)| procedure.kind))?;
         let subscription = kind == Some(Kind::Subscription);
         let params = Some(ConnectionParams::of(request)?).filter(|_| subscription).unwrap_or_default();
         if streamed && !batch {
             return Err(Error::new(Code::BadRequest, "Streaming requests must be batched (you can do a batch of 1)"));
         }
         let context = context(&params);
-        let last_event_id = request.last_event_id().filter(|_| subscription);
+        let last_event_id = if subscription { request.last_event_id() } else { None };
+        let wrong_kind = kind.filter(|kind| kind.method() != request.method);
         let inputs = inputs.of_calls(paths.len(), self.default_transformer);
-        let calls = paths.iter().zip(&procedures).zip(inputs).enumerate();
+        let calls = paths.into_iter().zip(procedures).zip(inputs).enumerate();
         let room = Arc::new(Room::default());
         Ok(Calls {
             form: match (streamed, batch) {
@@ -82,7 +76,8 @@ impl<C: Clone + Send + 'static> Router<C> {
                 (false, false) if subscription => Form::Events,
                 (false, false) => Form::Alone,
             },
-            wrong_kind: kind.filter(|kind| kind.method() != request.method),
+            transformer,
+            wrong_kind,
             pending: calls
                 .map(|(index, ((path, procedure), mut input))| {
                     if let Some(id) = &last_event_id {
@@ -90,7 +85,7 @@ impl<C: Clone + Send + 'static> Router<C> {
                     }
                     Pending {
                         index,
-                        path: path.clone(),
+                        path,
                         transformer: input.transformer,
                         room: Arc::clone(&room),
                         attempt: Attempt {
@@ -98,7 +93,7 @@ impl<C: Clone + Send + 'static> Router<C> {
                             input: input.value,
                             context: context.clone(),
                             authorize: Arc::clone(&self.authorize),
-                            method: request.method.to_owned(),
+                            wrong_method: wrong_kind.map(|_| request.method.to_owned()),
                         },
                     }
                 })
@@ -127,12 +122,25 @@ enum Form {
 /// The calls of a request: several only in a batch.
 struct Calls<C> {
     form: Form,
+    /// What the answer is written in as a whole.
+    transformer: Transformer,
     /// The kind of procedure that the method does not fit, if so: a request has but one kind.
     wrong_kind: Option<Kind>,
     pending: Vec<Pending<C>>,
 }
 
 impl<C: Send + 'static> Calls<C> {
+    async fn answered(self, keep_alive: Option<KeepAlive>) -> Response {
+        let allow = self.wrong_kind.map(Kind::method);
+        let response = match self.form {
+            Form::Events => self.events(keep_alive).await,
+            Form::Lines => self.lines(),
+            Form::Batch => self.together().await,
+            Form::Alone => self.alone().await,
+        };
+        response.with_header("allow", allow)
+    }
+
     /// All answers at once, in the order of the calls.
     async fn together(self) -> Response {
         let calls = stream::iter(self.pending).map(Pending::run).buffered(AT_THE_SAME_TIME);
@@ -148,7 +156,8 @@ impl<C: Send + 'static> Calls<C> {
     }
 
     /// Each answer when it is there, as a line.
-    fn lines(self, transformer: Transformer) -> Response {
+    fn lines(self) -> Response {
+        let transformer = self.transformer;
         let head = jsonl::head(self.pending.len(), transformer);
         let calls = stream::iter(self.pending).map(Pending::run).buffer_unordered(AT_THE_SAME_TIME);
         let lines = calls.map(move |answer| jsonl::chunk(answer.index, &answer.outcome, &answer.path, transformer));
@@ -158,112 +167,28 @@ impl<C: Send + 'static> Calls<C> {
     /// What the one call that there is yields, from the first event on.
     async fn events(mut self, keep_alive: Option<KeepAlive>) -> Response {
         let Pending { path, transformer, attempt, .. } = self.pending.swap_remove(0);
-        let events = attempt.make(&path, Procedure::stream).await;
+        let events = match attempt.begin(&path, Procedure::stream) {
+            Ok(begun) => begun.finished().await,
+            Err(error) => Err(error),
+        };
         Response::events(sse::body(events, path, transformer, keep_alive).boxed())
     }
 }
 
-/// One call, not yet made.
-struct Pending<C> {
-    index: usize,
-    path: String,
-    transformer: Transformer,
-    room: Arc<Room>,
-    attempt: Attempt<C>,
-}
-
-/// All that it takes to make a call.
-struct Attempt<C> {
-    procedure: Option<(&'static str, Arc<Procedure<C>>)>,
-    input: Result<Value, Error>,
-    context: C,
-    authorize: Authorize<C>,
-    method: String,
-}
-
-/// How much the answers of a request already are together. A batch may ask for the longest list a hundred times.
-#[derive(Default)]
-struct Room(AtomicUsize);
-
-impl Room {
-    /// Bytes of JSON. A page of the most entries is about one MiB.
-    const LIMIT: usize = 16 * 1024 * 1024;
-
-    /// Takes room for an answer.
-    fn take(&self, bytes: usize) -> Result<(), Error> {
-        if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= Self::LIMIT {
-            return Ok(());
+/// The kind of all procedures that there are among those of a request.
+fn one_kind(kinds: impl Iterator<Item = Kind> + Clone) -> Result<Option<Kind>, Error> {
+    let first = kinds.clone().next();
+    if kinds.clone().all(|kind| Some(kind) == first) {
+        return Ok(first);
+    }
+    let mut found: Vec<Kind> = Vec::new();
+    for kind in kinds {
+        if !found.contains(&kind) {
+            found.push(kind);
         }
-        let message = "The answers of this request are too large together: ask for less, or in several requests";
-        Err(Error::new(Code::PayloadTooLarge, message))
     }
-}
-
-/// One call, made.
-struct Answer {
-    index: usize,
-    path: String,
-    transformer: Transformer,
-    outcome: Outcome,
-}
-
-impl<C: Send + 'static> Pending<C> {
-    async fn run(self) -> Answer {
-        let Self { index, path, transformer, room, attempt } = self;
-        let made = async {
-            room.take(0)?;
-            let data = attempt.make(&path, Procedure::answer).await?;
-            room.take(data.len())?;
-            Ok(data)
-        };
-        let outcome = made.await;
-        Answer { index, path, transformer, outcome }
-    }
-}
-
-impl<C: Send + 'static> Attempt<C> {
-    /// Makes the call, in the way that `how` finds in its procedure.
-    async fn make<T>(self, path: &str, how: fn(&Procedure<C>) -> Option<&Run<C, T>>) -> Result<T, Error> {
-        let Some((name, procedure)) = self.procedure else {
-            return Err(Error::new(Code::NotFound, format!("No procedure found on path \"{path}\"")));
-        };
-        let call = Call { path: name, kind: procedure.kind };
-        let made = async {
-            check_method(&call, &self.method)?;
-            // Alone, a subscription is asked for its stream.
-            let run = how(&procedure).ok_or_else(|| Error::new(Code::BadRequest, "Cannot batch subscription calls"))?;
-            (self.authorize)(&self.context, &call)?;
-            run(self.context, self.input).await
-        };
-        // The panic hook has reported the panic; the other calls go on.
-        AssertUnwindSafe(made).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(procedure = name, "a procedure panicked");
-            Err(Error::internal())
-        })
-    }
-}
-
-impl Answer {
-    fn element(&self) -> String {
-        envelope::element(&self.outcome, &self.path, self.transformer)
-    }
-
-    fn status(&self) -> u16 {
-        self.outcome.as_ref().map_or_else(|error| error.code().http_status(), |_| 200)
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        self.outcome.as_ref().err()?.retry_after()
-    }
-}
-
-fn check_method(call: &Call<'_>, method: &str) -> Result<(), Error> {
-    let Call { path, kind } = call;
-    if kind.method() == method {
-        return Ok(());
-    }
-    let message = format!("Unsupported {method}-request to {kind} procedure at path \"{path}\"");
-    Err(Error::new(Code::MethodNotSupported, message))
+    let found: Vec<_> = found.iter().map(Kind::to_string).collect();
+    Err(Error::new(Code::BadRequest, format!("Cannot mix procedure types in call: {}", found.join(", "))))
 }
 
 /// The response with these answers, of which `body` is made.
@@ -314,7 +239,7 @@ mod tests {
     }
 
     async fn get(allowed: bool, path: &str, query: &str) -> (u16, Json, Option<String>) {
-        let response = router().handle(|_| allowed, request(path, query, None)).await;
+        let response = router().handle(|_| allowed, &request(path, query, None)).await;
         let retry_after = response.header("retry-after").map(str::to_owned);
         let Body::Full(body) = response.body else { panic!("{response:?}") };
         (response.status, serde_json::from_slice(&body).unwrap(), retry_after)
@@ -376,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_does_not_wait_for_slower_calls_before_it() {
         let request = request("never,nothing", "batch=1", Some("application/jsonl"));
-        let response = router().handle(|_| true, request).await;
+        let response = router().handle(|_| true, &request).await;
         let Body::Stream(lines) = response.body else { panic!("{response:?}") };
 
         let lines: Vec<_> = lines.take(2).collect().await;
@@ -402,7 +327,7 @@ mod tests {
             ("collapses", true, "INTERNAL_SERVER_ERROR"),
             ("ticks", false, "UNAUTHORIZED"),
         ] {
-            let response = router().handle(|_| allowed, request(path, "", None)).await;
+            let response = router().handle(|_| allowed, &request(path, "", None)).await;
             assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")), "{path}");
             let Body::Stream(events) = response.body else { panic!("{path} streams") };
             let events: Vec<_> = events.collect().await;
@@ -431,7 +356,7 @@ mod tests {
                 true
             };
             let query = "connectionParams=%7B%22token%22%3A%22t%22%7D";
-            router().handle(context, request(path, query, None)).await;
+            router().handle(context, &request(path, query, None)).await;
             said
         };
         assert_eq!(said("ticks").await.as_deref(), Some("t"));

@@ -14,6 +14,7 @@ mod handle;
 mod input;
 mod jsonl;
 mod output;
+mod pending;
 mod procedure;
 mod request;
 mod response;

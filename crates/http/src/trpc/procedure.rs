@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use futures_util::future::BoxFuture;
-use futures_util::{Stream, StreamExt};
+use futures_util::future::{BoxFuture, ready};
+use futures_util::{FutureExt, Stream, StreamExt, TryFutureExt};
 
 use super::output::Data;
 use super::sse::Events;
@@ -74,9 +74,9 @@ impl<C: Send + 'static> Procedure<C> {
         F: Fn(C, I) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Error>> + Send + 'static,
     {
-        let run: Run<C, Data> = Box::new(move |context, input| {
-            let output = parse(input).map(|input| handler(context, input));
-            Box::pin(async move { Data::of(&output?.await?) })
+        let run: Run<C, Data> = Box::new(move |context, input| match parse(input) {
+            Ok(input) => handler(context, input).map(|output| Data::of(&output?)).boxed(),
+            Err(error) => ready(Err(error)).boxed(),
         });
         Self { kind, action: Action::Answer(run) }
     }
@@ -89,9 +89,9 @@ impl<C: Send + 'static> Procedure<C> {
         Fut: Future<Output = Result<S, Error>> + Send + 'static,
         S: Stream<Item = Event<O>> + Send + 'static,
     {
-        let run: Run<C, Events> = Box::new(move |context, input| {
-            let events = parse(input).map(|input| handler(context, input));
-            Box::pin(async move { Ok(events?.await?.map(Event::ready).boxed()) })
+        let run: Run<C, Events> = Box::new(move |context, input| match parse(input) {
+            Ok(input) => handler(context, input).map_ok(|events| events.map(Event::ready).boxed()).boxed(),
+            Err(error) => ready(Err(error)).boxed(),
         });
         Self { kind: Kind::Subscription, action: Action::Stream(run) }
     }

@@ -293,15 +293,26 @@ fn wants_lines(request: &Request<'_>) -> bool {
     }
 }
 
-/// The first of the parameters of that name, decoded as `URLSearchParams` does. The values of others are not: an input may
-/// be long, and is passed over several times.
+/// The first of the parameters of that name, decoded as `URLSearchParams` does. The values of others are not, nor are names
+/// that stand there as they are: an input may be long, and is passed over several times.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let is_named = |pair: &&str| {
         let key = pair.split('=').next().unwrap_or_default();
-        key == name || form_urlencoded::parse(key.as_bytes()).next().is_some_and(|(key, _)| key == name)
+        let is_encoded = || key.contains(['%', '+']);
+        key == name || is_encoded() && form_urlencoded::parse(key.as_bytes()).next().is_some_and(|(key, _)| key == name)
     };
     let pair = query.split('&').find(is_named)?;
-    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+    Some(decoded(pair.split_once('=').map_or("", |(_, value)| value)))
+}
+
+/// A value, as `form_urlencoded` decodes it, but into a buffer that is large enough from the beginning.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    for (index, part) in value.split('+').enumerate() {
+        bytes.extend((index > 0).then_some(b' '));
+        bytes.extend(percent_decode_str(part));
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -378,6 +389,8 @@ mod tests {
         for (query, expected) in [
             ("x=1&input=%7B%7D&input=2", Some("{}")),
             ("input=a+b%26c", Some("a b&c")),
+            ("input=+%2B+", Some(" + ")),
+            ("input=%FF%zz%4", Some("\u{fffd}%zz%4")),
             ("%69nput=1", Some("1")),
             ("input", Some("")),
             ("&&input=1=2", Some("1=2")),

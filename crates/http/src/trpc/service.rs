@@ -1,11 +1,12 @@
 //! The endpoint as an actix service.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, Scope, web};
@@ -19,6 +20,10 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Shorter answers are not compressed: that takes many times what they cost, to save hardly a packet.
 const WORTH_COMPRESSING: usize = 1024;
+
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+static TRPC_ACCEPT: HeaderName = HeaderName::from_static("trpc-accept");
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -38,22 +43,23 @@ where
         async move {
             let body = body(request.method(), payload).await;
             let context = |params: &ConnectionParams| context(&request, params);
-            answer(router.handle(context, seen(&request, body)).await)
+            let answered = router.handle(context, &seen(&request, body));
+            answer(answered.await)
         }
     }))
 }
 
 /// What tRPC looks at.
 fn seen(request: &HttpRequest, body: Result<Bytes, BodyError>) -> Request<'_> {
-    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     Request {
         method: request.method().as_str(),
         path: below_endpoint(request),
         query: request.query_string(),
-        content_type: header(header::CONTENT_TYPE),
-        trpc_accept: header(HeaderName::from_static("trpc-accept")),
-        accept: header(header::ACCEPT),
-        last_event_id: header(HeaderName::from_static("last-event-id")),
+        content_type: header(&header::CONTENT_TYPE),
+        trpc_accept: header(&TRPC_ACCEPT),
+        accept: header(&header::ACCEPT),
+        last_event_id: header(&LAST_EVENT_ID),
         body,
     }
 }
@@ -91,19 +97,24 @@ fn answer(response: Response) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
     for (name, value) in response.headers {
-        answer.insert_header((name, &*value));
+        match value {
+            Cow::Borrowed(text) => {
+                answer.insert_header((HeaderName::from_static(name), HeaderValue::from_static(text)))
+            }
+            Cow::Owned(text) => answer.insert_header((name, text)),
+        };
     }
     match response.body {
         Body::Empty => answer.finish(),
         Body::Full(bytes) => {
             if bytes.len() < WORTH_COMPRESSING {
-                answer.insert_header((header::CONTENT_ENCODING, "identity"));
+                answer.insert_header((header::CONTENT_ENCODING, IDENTITY));
             }
             answer.body(bytes)
         }
         // Compression would hold lines and events back.
         Body::Stream(lines) => {
-            answer.insert_header((header::CONTENT_ENCODING, "identity")).streaming(lines.map(Ok::<_, Infallible>))
+            answer.insert_header((header::CONTENT_ENCODING, IDENTITY)).streaming(lines.map(Ok::<_, Infallible>))
         }
     }
 }

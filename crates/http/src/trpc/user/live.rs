@@ -1,5 +1,7 @@
 //! What is pushed, and the code to type.
 
+use std::sync::Arc;
+
 use futures_util::stream;
 use serde::Serialize;
 use switchboard_domain::PhoneNumber;
@@ -14,7 +16,7 @@ pub(super) async fn watch(
     input: OfSession,
 ) -> Result<impl stream::Stream<Item = Event<StateOutput>> + Send + 'static, Error> {
     let name = session_name(&input.session_name)?;
-    let stream = Stream::open(call.state.clone(), call.principal()?.clone(), &name).await?;
+    let stream = Stream::open(call.state.clone(), Arc::clone(call.principal()?), &name).await?;
     Ok(stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {

@@ -18,14 +18,14 @@ use crate::auth::{Principal, TokenRefused};
 #[derive(Clone)]
 pub struct Context {
     /// Who asks.
-    pub principal: Result<Principal, TokenRefused>,
+    pub principal: Result<Arc<Principal>, TokenRefused>,
     /// With what.
     pub state: Arc<State>,
 }
 
 impl Context {
     /// Who asks; whoever is not signed in has been refused by then.
-    fn principal(&self) -> Result<&Principal, Error> {
+    fn principal(&self) -> Result<&Arc<Principal>, Error> {
         self.principal.as_ref().map_err(|_| Error::of(Code::Unauthorized))
     }
 

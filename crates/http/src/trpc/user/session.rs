@@ -56,7 +56,11 @@ pub(super) async fn logout(call: Context, input: OfSession) -> Result<Success, E
 /// The documented API has one text for whatever goes wrong outside; the reason is in the log.
 fn not_created(error: DomainError) -> Error {
     let outside = match &error {
-        DomainError::Gateway(_) | DomainError::WorkerFailing | DomainError::Busy | DomainError::Precondition(_) => true,
+        DomainError::Gateway(_)
+        | DomainError::NoWorker
+        | DomainError::WorkerFailing
+        | DomainError::Busy
+        | DomainError::Precondition(_) => true,
         DomainError::NotFound
         | DomainError::NoGroup
         | DomainError::ActiveCampaign
