@@ -24,6 +24,9 @@ pub enum Page {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Both pages. What they show is made by their scripts.
+const TEMPLATE: &str = include_str!("page.html");
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, type and content of what is served as it is.
@@ -57,11 +60,17 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
 
 /// Mounts the page, which calls tRPC at `trpc_path`.
 pub(crate) fn routes(page: Page, trpc_path: &str) -> impl FnOnce(&mut ServiceConfig) {
-    let html = |template: &str| {
-        let demo = if page == Page::Demo { "true" } else { "false" };
-        File::new("text/html; charset=utf-8", template.replace("{trpc}", trpc_path).replace("{demo}", demo))
+    let html = |script: &str, without: &str| {
+        let values = [
+            ("{trpc}", trpc_path),
+            ("{demo}", if page == Page::Demo { "true" } else { "false" }),
+            ("{script}", script),
+            ("{without}", without),
+        ];
+        let html = values.iter().fold(TEMPLATE.to_owned(), |html, (name, value)| html.replace(name, value));
+        File::new("text/html; charset=utf-8", html)
     };
-    let pages = [("/", html(include_str!("index.html"))), ("/connect", html(include_str!("connect.html")))];
+    let pages = [("/", html("app.js", "nobody can sign in")), ("/connect", html("connect.js", "no code can be shown"))];
     let assets = ASSETS.iter().map(|&(path, kind, text)| (path, File::new(kind, text)));
     let files: Vec<_> = if page == Page::Off { Vec::new() } else { pages.into_iter().chain(assets).collect() };
     move |server| {
@@ -136,7 +145,7 @@ mod tests {
     fn every_file_beside_this_one_is_carried_along() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
         let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let others = ["mod.rs", "index.html", "connect.html"];
+        let others = ["mod.rs", "page.html"];
         let beside = names.filter(|name| !others.contains(&name.as_str())).collect::<BTreeSet<_>>();
         let carried = ASSETS.iter().map(|(path, ..)| path.trim_start_matches("/ui/").to_owned()).collect();
         assert_eq!(beside, carried);
@@ -144,9 +153,10 @@ mod tests {
 
     #[actix_web::test]
     async fn the_page_knows_where_trpc_is_and_whether_this_is_the_demo() {
-        for path in ["/", "/connect"] {
+        for (path, script) in [("/", "/ui/app.js"), ("/connect", "/ui/connect.js")] {
             let real = text(Page::On, path).await;
             assert!(real.contains(r#"data-trpc="/trpc/here" data-demo="false""#), "{real}");
+            assert!(real.contains(&format!(r#"src="{script}""#)) && !real.contains('{'), "{real}");
             assert!(text(Page::Demo, path).await.contains(r#"data-demo="true""#));
             assert!(!real.contains("<style") && !real.contains("<script>"), "nothing is inline: {real}");
         }
