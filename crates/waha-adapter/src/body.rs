@@ -45,7 +45,7 @@ where
 fn pieces(response: Response, limit: usize) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
     let mut length = 0;
     response.bytes_stream().map(move |piece| {
-        let piece = piece.map_err(|_| Failure::cut())?;
+        let piece = piece.map_err(|_| Failure::Cut)?;
         length += piece.len();
         if length > limit { Err(Failure::broken(format!("the body is larger than {limit} bytes"))) } else { Ok(piece) }
     })
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_body_that_breaks_off_may_be_asked_for_again() {
-        let pieces = [Ok(long().into()), Err(Failure::cut())];
+        let pieces = [Ok(long().into()), Err(Failure::Cut)];
         let result = decode_pieces(stream::iter(pieces), |Entries(contacts): Contacts| contacts.len()).await;
         assert!(result.is_err_and(|failure| failure.is_passing()));
     }

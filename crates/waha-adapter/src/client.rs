@@ -1,23 +1,29 @@
-//! One WAHA's HTTP: its address and key, deadlines, repeats.
+//! One WAHA's HTTP: its address and key, deadlines, repeats, and the gate before it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Method, Request, Response,
+    Request, Response,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use secrecy::ExposeSecret;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use switchboard_domain::WorkerName;
+use switchboard_domain::ports::Clock;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::body;
+use crate::breaker::Verdict;
+use crate::call::Call;
 use crate::config::{ClientConfig, WorkerConfig};
 use crate::failure::Failure;
+use crate::gate::Gate;
 use crate::gateway::SetupError;
+use crate::health::Memory;
 use crate::loose::{Entries, Entry};
 use crate::refusal::Refusal;
 
@@ -30,54 +36,13 @@ pub(crate) struct Client {
     http: reqwest::Client,
     worker: WorkerName,
     base: Url,
+    gate: Gate,
+    pub(crate) heard: Memory,
     refusal_limit: usize,
 }
 
-/// A call of WAHA's API.
-pub(crate) struct Call<'a> {
-    name: &'static str,
-    method: Method,
-    /// What follows `/api` in the path, decoded: each one is one segment of it, whatever it holds.
-    segments: &'a [&'a str],
-    query: &'a [(&'a str, &'a str)],
-    json: Option<Vec<u8>>,
-    bounds: Bounds,
-}
-
-/// What one call may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Until the last byte of the answer, repeats included.
-    pub(crate) deadline: Duration,
-    /// Of the answer, in bytes after decompression.
-    pub(crate) limit: usize,
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn new(name: &'static str, method: Method, segments: &'a [&'a str], bounds: Bounds) -> Self {
-        Self { name, method, segments, query: &[], json: None, bounds }
-    }
-
-    pub(crate) fn query(self, query: &'a [(&'a str, &'a str)]) -> Self {
-        Self { query, ..self }
-    }
-
-    pub(crate) fn json(self, body: &impl Serialize) -> Self {
-        Self { json: Some(serde_json::to_vec(body).expect("our own types have no keys but texts")), ..self }
-    }
-
-    /// Whether doing it twice is the same as doing it once, in WAHA and in WhatsApp.
-    fn is_repeatable(&self) -> bool {
-        self.only_reads() || self.method == Method::DELETE || matches!(self.name, "create" | "start")
-    }
-
-    fn only_reads(&self) -> bool {
-        self.method == Method::GET
-    }
-}
-
 impl Client {
-    pub(crate) fn new(worker: &WorkerConfig, config: &ClientConfig) -> Result<Self, SetupError> {
+    pub(crate) fn new(worker: &WorkerConfig, config: &ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let mut key = HeaderValue::from_str(worker.api_key.expose_secret())
             .map_err(|_| SetupError::ApiKey(worker.name.clone()))?;
         key.set_sensitive(true);
@@ -104,8 +69,20 @@ impl Client {
             http: http.build().map_err(|_| SetupError::Tls(worker.name.clone()))?,
             worker: worker.name.clone(),
             base: worker.url.clone(),
+            gate: Gate::new(worker.name.clone(), config, clock),
+            heard: Memory::new(),
             refusal_limit: config.limits.refusal,
         })
+    }
+
+    /// Whether the worker is left alone.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.gate.is_shut()
+    }
+
+    /// Whether it is time to try whether it answers again.
+    pub(crate) fn awaits_a_try(&self) -> bool {
+        self.gate.awaits_a_try()
     }
 
     /// Makes the call, and reads its answer with `decode` if it is a success.
@@ -135,15 +112,18 @@ impl Client {
         F: Future<Output = Result<T, Failure>>,
     {
         let began = Instant::now();
-        let made = timeout_at(began + call.bounds.deadline, self.repeat(call, read)).await;
-        let result = made.unwrap_or_else(|_elapsed| Err(Failure::timeout()));
-        if let Err(failure) = &result {
-            self.log(call.name, began.elapsed(), failure);
+        let until = began + call.bounds.deadline;
+        // A request ends by itself then; what may still be cut short is a pause.
+        let made = timeout_at(until, self.repeat(call, until, read)).await;
+        let result = made.unwrap_or(Err(Failure::Deadline));
+        match &result {
+            Ok(_) => self.heard.answered(),
+            Err(failure) => self.log(call.name, began.elapsed(), failure),
         }
         result
     }
 
-    async fn repeat<T, F>(&self, call: &Call<'_>, read: impl Fn(Response) -> F) -> Result<T, Failure>
+    async fn repeat<T, F>(&self, call: &Call<'_>, until: Instant, read: impl Fn(Response) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -154,7 +134,7 @@ impl Client {
             .with_max_times(2)
             .with_jitter();
         let mut unsure = false;
-        let result = (|| self.attempt(&request, &read))
+        let result = (|| self.attempt(call, &request, until, &read))
             .retry(pauses)
             .when(|failure| call.is_repeatable() && failure.is_passing())
             .notify(|failure, _pause| unsure |= failure.outcome_is_unknown())
@@ -163,7 +143,25 @@ impl Client {
             .map_err(|failure| if unsure && !call.only_reads() { failure.after_an_unknown_outcome() } else { failure })
     }
 
-    async fn attempt<T, F>(&self, request: &Request, read: impl Fn(Response) -> F) -> Result<T, Failure>
+    /// Sends the request once it may be sent, and tells the gate what that told of the worker.
+    async fn attempt<T, F>(
+        &self,
+        call: &Call<'_>,
+        request: &Request,
+        until: Instant,
+        read: impl Fn(Response) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let pass = self.gate.pass(&call.bounds).await?;
+        let result = timeout_at(until, self.send(request, read)).await.unwrap_or(Err(Failure::Deadline));
+        let verdict = |failure: &Failure| failure.verdict(call.bounds.kind, call.session);
+        pass.report(result.as_ref().map_or_else(verdict, |_| Verdict::Answers));
+        result
+    }
+
+    async fn send<T, F>(&self, request: &Request, read: impl Fn(Response) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -198,6 +196,9 @@ impl Client {
         let elapsed = elapsed.as_millis();
         if failure.refusal().is_some_and(Refusal::tells_of_the_session) {
             tracing::debug!(worker, call, status, elapsed_ms = elapsed, "WAHA said no");
+        } else if let Failure::NotMade(_) = failure {
+            // As many as there are requests, and said once where it begins.
+            tracing::debug!(worker, call, elapsed_ms = elapsed, %failure, "WAHA was not called");
         } else {
             tracing::warn!(worker, call, status, elapsed_ms = elapsed, %failure, "a call of WAHA failed");
         }

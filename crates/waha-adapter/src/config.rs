@@ -15,8 +15,24 @@ pub struct WorkerConfig {
     pub url: Url,
     /// Its `X-Api-Key`.
     pub api_key: SecretString,
+    /// How many sessions it may have; see [`WorkerConfig::CAPACITY`].
+    pub capacity: u32,
     /// Where it reports to, if it can reach us.
     pub webhook: Option<WebhookConfig>,
+}
+
+impl WorkerConfig {
+    /// How many sessions one WAHA may have unless told otherwise: what its makers give for an engine without a browser
+    /// (NOWEB, GOWS) on a machine of their own. With a browser for each session (WEBJS, WPP) they give 50.
+    pub const CAPACITY: u32 = 500;
+
+    /// Whether it is the same WAHA server as the other, as far as their addresses tell: its sessions would be counted
+    /// twice, and each worker would take the other's for its own.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
+        self.url.origin() == other.url.origin() && path(&self.url) == path(&other.url)
+    }
 }
 
 /// Where the sessions of a worker report their events.
@@ -37,6 +53,10 @@ pub struct ClientConfig {
     pub deadlines: Deadlines,
     /// How large answers may be.
     pub limits: Limits,
+    /// How many calls one worker may have under way.
+    pub places: Places,
+    /// When a worker is left alone.
+    pub breaker: BreakerConfig,
     /// Whether `HTTP_PROXY` and its kin are honoured. Not by default: WAHA is an internal service, and what is sent to
     /// it holds its key.
     pub environment_proxy: bool,
@@ -71,6 +91,40 @@ pub struct Limits {
     pub lists: usize,
 }
 
+/// How many calls of each kind may be under way at one worker. A call that pauses before it is repeated is not under way.
+/// None may be 0: 1 is taken instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The status of a session. Whether a worker answers is asked one at a time, on a place of its own.
+    pub status: usize,
+    /// QR and pairing codes. WAHA waits up to 10 s for the right status.
+    pub qr: usize,
+    /// Create, start, restart, logout, delete, a session's configuration, and the list of sessions.
+    pub lifecycle: usize,
+    /// Groups, their refresh, contacts and pages of hidden ids. Each may take minutes, and a list of 64 MiB.
+    pub lists: usize,
+    /// How long a call may wait for a place: never longer than a fifth of its deadline either. Then it fails with
+    /// [`GatewayError::Unavailable`](switchboard_domain::ports::GatewayError::Unavailable), and nothing has happened.
+    pub longest_wait: Duration,
+}
+
+/// When a worker is left alone, and for how long: calls then fail at once, with
+/// [`GatewayError::Unavailable`](switchboard_domain::ports::GatewayError::Unavailable). After a pause one probe is made. If
+/// that is answered, all calls are made again; otherwise the next pause is twice as long.
+///
+/// What counts is what speaks of the worker and not of one of its sessions: no connection, one that is lost, a proxy's 502,
+/// 503 or 504, and a deadline of a call that waits neither for a phone nor for WhatsApp. Deadlines of one session alone
+/// are never enough. Each request counts, repeats too; any answer of WAHA's own, even a 500, sets the count back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// After how many failures in a row.
+    pub failures: u32,
+    /// For how long at first. Each pause is shorter by up to a quarter, at random.
+    pub pause: Duration,
+    /// For how long at most.
+    pub longest_pause: Duration,
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
@@ -90,12 +144,25 @@ impl Default for Limits {
     }
 }
 
+impl Default for Places {
+    fn default() -> Self {
+        Self { status: 32, qr: 16, lifecycle: 32, lists: 16, longest_wait: Duration::from_secs(10) }
+    }
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 5, pause: Duration::from_secs(5), longest_pause: Duration::from_mins(1) }
+    }
+}
+
 /// Addresses may hold passwords: `{:?}` shows only where they lead.
 impl fmt::Debug for WorkerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerConfig")
             .field("name", &self.name)
             .field("url", &self.url.origin().ascii_serialization())
+            .field("capacity", &self.capacity)
             .field("webhook", &self.webhook)
             .finish_non_exhaustive()
     }
@@ -117,6 +184,7 @@ mod tests {
             name: "w1".parse().unwrap(),
             url: "http://user:canary@waha:3000/canary".parse().unwrap(),
             api_key: SecretString::from("canary"),
+            capacity: 10,
             webhook: Some(WebhookConfig {
                 url: "https://us.example/hook?canary".parse().unwrap(),
                 secret: SecretString::from("canary"),
@@ -124,6 +192,7 @@ mod tests {
             }),
         };
         let shown = format!("{worker:?}");
-        assert!(shown.contains("http://waha:3000") && !shown.contains("canary"), "{shown}");
+        assert!(shown.contains("http://waha:3000") && shown.contains("capacity: 10"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -1,13 +1,14 @@
 //! The port, on every configured WAHA.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
+use switchboard_domain::ports::{Clock, Created, GatewayError, WhatsAppGateway};
 use switchboard_domain::{
     Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionAddress, SessionLabels, UpstreamSession,
-    WorkerHealth, WorkerName,
+    WorkerInfo, WorkerName,
 };
 
 use crate::config::{ClientConfig, WorkerConfig};
@@ -16,9 +17,12 @@ use crate::worker::Worker;
 /// Sessions on the configured WAHA servers.
 ///
 /// Reading, create, start and delete are repeated twice where that may help, within the deadline of the call; nothing
-/// else ever is.
+/// else ever is. A worker has so many calls under way at a time ([`Places`](crate::Places)), and is left alone while it
+/// fails ([`BreakerConfig`](crate::BreakerConfig)), so that one that is sick slows nobody who uses another. Whoever has a
+/// gateway should call [`WhatsAppGateway::probe`] now and then: it keeps what is known of workers up to date, and tries
+/// again those that were left alone. The first call after such a pause starts a probe too, and fails.
 pub struct WahaGateway {
-    workers: BTreeMap<WorkerName, Worker>,
+    workers: BTreeMap<WorkerName, Arc<Worker>>,
 }
 
 /// Why workers cannot be called as they are configured.
@@ -27,6 +31,9 @@ pub enum SetupError {
     /// Two have the same name.
     #[error("there are two workers named {0}")]
     Duplicate(WorkerName),
+    /// Two are the same server.
+    #[error("the workers {0} and {1} have the same address: each WAHA server can be only one worker")]
+    SameServer(WorkerName, WorkerName),
     /// The address of the worker or of its webhook is of no use.
     #[error("the worker {0} needs http or https addresses without a query or fragment")]
     Url(WorkerName),
@@ -39,26 +46,39 @@ pub enum SetupError {
 }
 
 impl WahaGateway {
-    /// Knows these workers.
+    /// Knows these workers. By `clock` it is decided how long one is left alone; calls keep their deadlines by tokio's.
     ///
     /// # Errors
     /// [`SetupError`] if one of them cannot be called as it is configured. No connection is made yet.
-    pub fn new(workers: impl IntoIterator<Item = WorkerConfig>, config: &ClientConfig) -> Result<Self, SetupError> {
+    pub fn new(
+        workers: impl IntoIterator<Item = WorkerConfig>,
+        config: &ClientConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        let called = move |worker| Worker::new(worker, config, Arc::clone(&clock));
+        let workers: Vec<WorkerConfig> = workers.into_iter().collect();
         let mut known = BTreeMap::new();
-        for worker in workers {
+        for (index, worker) in workers.iter().enumerate() {
             let name = worker.name.clone();
             if !is_usable(&worker.url) || worker.webhook.as_ref().is_some_and(|webhook| !is_usable(&webhook.url)) {
                 return Err(SetupError::Url(name));
             }
-            if known.insert(name.clone(), Worker::new(worker, config)?).is_some() {
+            if known.insert(name.clone(), Arc::new(called(worker.clone())?)).is_some() {
                 return Err(SetupError::Duplicate(name));
+            }
+            if let Some(other) = workers[..index].iter().find(|other| other.is_same_server(worker)) {
+                return Err(SetupError::SameServer(other.name.clone(), name));
             }
         }
         Ok(Self { workers: known })
     }
 
+    /// The worker that is about to be called.
     fn worker(&self, name: &WorkerName) -> Result<&Worker, GatewayError> {
-        self.workers.get(name).ok_or_else(|| GatewayError::Unavailable(format!("no worker {name} is configured here")))
+        let worker = self.workers.get(name);
+        let worker = worker.ok_or_else(|| GatewayError::Unavailable(format!("no worker {name} is configured here")))?;
+        worker.try_again();
+        Ok(worker)
     }
 }
 
@@ -120,13 +140,17 @@ impl WhatsAppGateway for WahaGateway {
         self.worker(&at.worker)?.lid_twins(&at.name).await
     }
 
-    async fn health(&self) -> Vec<WorkerHealth> {
-        join_all(
-            self.workers
-                .iter()
-                .map(async |(name, worker)| WorkerHealth { name: name.clone(), answers: worker.answers().await }),
-        )
-        .await
+    async fn renew_webhook(&self, at: &SessionAddress) -> Result<(), GatewayError> {
+        self.worker(&at.worker)?.renew_webhook(&at.name).await
+    }
+
+    fn workers(&self) -> Vec<WorkerInfo> {
+        self.workers.values().map(|worker| worker.info()).collect()
+    }
+
+    async fn probe(&self) -> Vec<WorkerInfo> {
+        join_all(self.workers.values().map(|worker| worker.probe())).await;
+        self.workers()
     }
 }
 

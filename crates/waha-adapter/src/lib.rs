@@ -2,18 +2,24 @@
 
 mod arriving;
 mod body;
+mod breaker;
+mod bulkhead;
+mod call;
 mod client;
 mod config;
 mod failure;
+mod gate;
 mod gateway;
+mod health;
 mod loose;
 mod normalise;
 mod qr;
 mod refusal;
+mod subscription;
 mod webhook;
 mod wire;
 mod worker;
 
-pub use config::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
+pub use config::{BreakerConfig, ClientConfig, Deadlines, Limits, Places, WebhookConfig, WorkerConfig};
 pub use gateway::{SetupError, WahaGateway};
 pub use webhook::WahaWebhooks;

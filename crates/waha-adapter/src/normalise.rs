@@ -7,23 +7,39 @@ use switchboard_domain::{
 };
 
 use crate::loose::{Entry, Loose};
-use crate::wire::{self, Id};
+use crate::subscription::Subscription;
+use crate::wire::{self, GivenWebhook, Id};
 
-/// A status that is not said is as one that is not known: live.
-const UNSAID: &str = "UNKNOWN";
+/// What stands for a word that is not said. A status is then as one that is not known: live.
+pub(crate) const UNSAID: &str = "UNKNOWN";
 
-/// The session, under the name it was asked for.
-pub(crate) fn session(name: SessionName, wire: wire::Session) -> UpstreamSession {
-    UpstreamSession {
-        name,
-        status: SessionStatus::from(wire.status.as_deref().unwrap_or(UNSAID)),
-        me: wire.me.as_ref().and_then(account),
-        deployment: wire
-            .config
-            .0
-            .and_then(|config| config.metadata.0)
-            .and_then(|metadata| metadata.switchboard.0)
-            .and_then(|id| id.parse().ok()),
+/// A session as it is shown, and where it reports if it shows that too.
+pub(crate) struct ShownSession {
+    session: UpstreamSession,
+    webhooks: Option<Vec<GivenWebhook>>,
+}
+
+impl ShownSession {
+    /// Under the name it was asked for.
+    pub(crate) fn new(name: SessionName, wire: wire::Session) -> Self {
+        let me = wire.me.as_ref().and_then(account);
+        let status = SessionStatus::from(wire.status.as_deref().unwrap_or(UNSAID));
+        let (metadata, webhooks) = wire.config.0.map_or((None, None), |config| {
+            let webhooks = config.webhooks.0.unwrap_or_default();
+            (config.metadata.0, Some(webhooks.into_iter().filter_map(|webhook| webhook.0).collect()))
+        });
+        let metadata = metadata.unwrap_or_default();
+        let deployment = metadata.switchboard.0.and_then(|id| id.parse().ok());
+        let home = metadata.worker.0.and_then(|name| name.parse().ok());
+        Self { session: UpstreamSession { name, status, me, deployment, home, is_webhook_outdated: false }, webhooks }
+    }
+
+    /// The session, by what its worker's sessions should be told about reporting. Of one that does not show its
+    /// configuration, nothing is known to be wrong.
+    pub(crate) fn beside(self, wanted: Option<&Subscription>) -> UpstreamSession {
+        let given = wanted.zip(self.webhooks.as_deref());
+        let is_webhook_outdated = given.is_some_and(|(wanted, given)| !wanted.is_among(given));
+        UpstreamSession { is_webhook_outdated, ..self.session }
     }
 }
 
@@ -51,12 +67,12 @@ pub(crate) fn distinct(groups: Vec<Group>) -> Vec<Group> {
 }
 
 /// Sessions whose names we could not have given are nobody's of ours, and cannot be asked for.
-impl Entry for UpstreamSession {
+impl Entry for ShownSession {
     type Wire = wire::Session;
 
     fn read(_key: Option<String>, mut wire: wire::Session) -> Option<Self> {
         let name = wire.name.0.take()?.parse().ok()?;
-        Some(session(name, wire))
+        Some(Self::new(name, wire))
     }
 }
 
@@ -171,7 +187,7 @@ mod tests {
     }
 
     fn upstream(json: &str) -> UpstreamSession {
-        session("asked".parse().unwrap(), decode(json.as_bytes()).unwrap())
+        ShownSession::new("asked".parse().unwrap(), decode(json.as_bytes()).unwrap()).beside(None)
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -393,6 +409,26 @@ mod tests {
     }
 
     #[test]
+    fn a_session_says_on_which_worker_it_was_created_if_one_of_us_wrote_it_there() {
+        let metadata =
+            |metadata: &str| format!(r#"{{"name":"x","status":"FAILED","config":{{"metadata":{metadata}}}}}"#);
+        let home = |text: &str| upstream(&metadata(text)).home.map(String::from);
+        assert_eq!(home(r#"{"user.id":"42","switchboard.worker":"eu-1"}"#).as_deref(), Some("eu-1"));
+        let listed = format!("[{}]", metadata(r#"{"switchboard.worker":"w.1"}"#));
+        let listed = decode::<Entries<ShownSession>>(listed.as_bytes()).unwrap().0.remove(0).beside(None);
+        assert_eq!(listed.home.map(String::from).as_deref(), Some("w.1"));
+        for other in [
+            r#"{"switchboard.worker":"no name"}"#,
+            r#"{"switchboard.worker":7}"#,
+            r#"{"switchboard":{"worker":"eu-1"}}"#,
+            "null",
+            "[]",
+        ] {
+            assert_eq!(home(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn odd_accounts_and_unknown_statuses_do_no_harm() {
         for (me, expected) in [
             ("null", None),
@@ -411,7 +447,10 @@ mod tests {
 
     #[test]
     fn a_list_of_sessions_leaves_out_names_that_are_not_ours() {
-        let listed = |json: &str| decode::<Entries<UpstreamSession>>(json.as_bytes()).unwrap().0;
+        let listed = |json: &str| {
+            let sessions = decode::<Entries<ShownSession>>(json.as_bytes()).unwrap().0;
+            sessions.into_iter().map(|session| session.beside(None)).collect::<Vec<_>>()
+        };
         let all = listed(fixture!("sessions-all.json"));
         assert_eq!(
             all.iter().map(|session| session.name.as_str()).collect::<Vec<_>>(),

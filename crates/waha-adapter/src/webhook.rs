@@ -142,6 +142,7 @@ mod tests {
             name: name.parse().unwrap(),
             url: "http://waha".parse().unwrap(),
             api_key: "key".into(),
+            capacity: 500,
             webhook: secrets.next().map(|secret| WebhookConfig {
                 url: "http://us".parse().unwrap(),
                 secret,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::loose::{Fits, Loose, Object};
 
@@ -79,12 +81,30 @@ pub(crate) struct Me {
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) metadata: Loose<Metadata>,
+    pub(crate) webhooks: Loose<Vec<Loose<GivenWebhook>>>,
+}
+
+/// A webhook that a session has.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct GivenWebhook {
+    pub(crate) url: Loose<String>,
+    pub(crate) events: Loose<Vec<Loose<String>>>,
+    pub(crate) hmac: Loose<GivenHmac>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct GivenHmac {
+    pub(crate) key: Loose<SecretString>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Metadata {
     pub(crate) switchboard: Loose<String>,
+    #[serde(rename = "switchboard.worker")]
+    pub(crate) worker: Loose<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -103,6 +123,20 @@ pub(crate) struct Code {
 #[serde(default)]
 pub(crate) struct Version {
     pub(crate) version: Loose<String>,
+    pub(crate) engine: Loose<String>,
+}
+
+/// A session's configuration, to be put in the place of the one it has.
+#[derive(Serialize)]
+pub(crate) struct Update<'a> {
+    pub(crate) config: &'a Map<String, Value>,
+}
+
+/// A session's configuration, as it is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Configured {
+    pub(crate) config: Option<Value>,
 }
 
 /// A group of any engine.
@@ -200,11 +234,19 @@ struct IdParts {
 impl Object for Session {}
 impl Object for Me {}
 impl Object for Config {}
+impl Object for GivenHmac {}
+impl Object for GivenWebhook {}
 impl Object for Metadata {}
 impl Object for Group {}
 impl Object for GroupMetadata {}
 impl Object for Payload {}
 impl Object for Participant {}
+
+impl Fits<'_> for SecretString {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
 
 impl<'de> Fits<'de> for Id {
     fn from_text(text: &str) -> Option<Self> {

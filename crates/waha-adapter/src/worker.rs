@@ -1,28 +1,28 @@
 //! One WAHA: each call of the port that is about a session of its.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
-use switchboard_domain::ports::{Created, GatewayError};
+use serde_json::Value;
+use switchboard_domain::ports::{Clock, Created, GatewayError};
 use switchboard_domain::{
     Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionLabels, SessionName, SessionStatus,
-    UpstreamSession,
+    UpstreamSession, WorkerHealth, WorkerInfo, WorkerName, WorkerSoftware,
 };
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::client::{Bounds, Call, Client, append};
+use crate::call::{Bounds, Call, Kind};
+use crate::client::Client;
 use crate::config::{ClientConfig, WorkerConfig};
 use crate::failure::Failure;
 use crate::gateway::SetupError;
 use crate::loose::Entries;
-use crate::normalise::{self, ListedTwin};
+use crate::normalise::{self, ListedTwin, ShownSession, UNSAID};
 use crate::refusal::Refusal;
+use crate::subscription::{SessionConfig, Subscription};
 use crate::{body, qr, wire};
-
-/// What we want to hear of. Of groups, events are data: NOWEB sends one of each group whenever groups are read.
-const EVENTS: &[&str] =
-    &["session.status", "group.v2.join", "group.v2.update", "group.v2.participants", "group.v2.leave"];
 
 /// A page of hidden ids. Never 0: WAHA answers that with everything or nothing, depending on the engine.
 const TWINS_A_PAGE: usize = 1000;
@@ -32,8 +32,13 @@ const MAX_TWIN_PAGES: usize = 200;
 
 /// One WAHA.
 pub(crate) struct Worker {
+    name: WorkerName,
     client: Client,
-    webhook: Option<Webhook>,
+    capacity: u32,
+    /// Taken by whoever tries whether it answers again.
+    trying: Arc<Semaphore>,
+    subscription: Option<Subscription>,
+    probe: Bounds,
     status: Bounds,
     code: Bounds,
     lifecycle: Bounds,
@@ -41,34 +46,31 @@ pub(crate) struct Worker {
     lists: Bounds,
 }
 
-struct Webhook {
-    url: String,
-    secret: SecretString,
-}
-
 impl Worker {
-    pub(crate) fn new(worker: WorkerConfig, config: &ClientConfig) -> Result<Self, SetupError> {
-        let client = Client::new(&worker, config)?;
-        let webhook = worker.webhook.map(|mut webhook| {
-            append(&mut webhook.url, [&worker.name.as_str()]);
-            Webhook { url: webhook.url.into(), secret: webhook.secret }
-        });
+    pub(crate) fn new(worker: WorkerConfig, config: &ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let client = Client::new(&worker, config, clock)?;
         let ClientConfig { deadlines, limits, .. } = config;
+        let bounds = |kind, deadline, limit| Bounds { kind, deadline, limit };
         Ok(Self {
+            name: worker.name.clone(),
             client,
-            webhook,
-            status: Bounds { deadline: deadlines.status, limit: limits.status },
-            code: Bounds { deadline: deadlines.qr, limit: limits.qr },
-            lifecycle: Bounds { deadline: deadlines.lifecycle, limit: limits.status },
-            sessions: Bounds { deadline: deadlines.lifecycle, limit: limits.lists },
-            lists: Bounds { deadline: deadlines.lists, limit: limits.lists },
+            capacity: worker.capacity,
+            trying: Arc::new(Semaphore::new(1)),
+            subscription: worker.webhook.map(|webhook| Subscription::new(&worker.name, webhook)),
+            probe: bounds(Kind::Probe, deadlines.status, limits.status),
+            status: bounds(Kind::Status, deadlines.status, limits.status),
+            code: bounds(Kind::Qr, deadlines.qr, limits.qr),
+            lifecycle: bounds(Kind::Lifecycle, deadlines.lifecycle, limits.status),
+            sessions: bounds(Kind::Lifecycle, deadlines.lifecycle, limits.lists),
+            lists: bounds(Kind::Lists, deadlines.lists, limits.lists),
         })
     }
 
     pub(crate) async fn session(&self, name: &SessionName) -> Result<Option<UpstreamSession>, GatewayError> {
         let path = ["sessions", name.as_str()];
-        match self.client.fetch(Call::new("session", Method::GET, &path, self.status), session).await {
-            Ok(wire) => Ok(Some(normalise::session(name.clone(), wire))),
+        let call = Call::new("session", Method::GET, &path, self.status).of(name);
+        match self.client.fetch(call, session).await {
+            Ok(wire) => Ok(Some(ShownSession::new(name.clone(), wire).beside(self.subscription.as_ref()))),
             Err(failure) if failure.refusal() == Some(&Refusal::NoSession) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
@@ -77,7 +79,8 @@ impl Worker {
     pub(crate) async fn sessions(&self) -> Result<Vec<UpstreamSession>, GatewayError> {
         // Without `all`, stopped ones are hidden.
         let call = Call::new("sessions", Method::GET, &["sessions"], self.sessions).query(&[("all", "true")]);
-        Ok(self.client.fetch_list(call, |Entries(sessions)| sessions).await?)
+        let sessions = self.client.fetch_list(call, |Entries::<ShownSession>(sessions)| sessions).await?;
+        Ok(sessions.into_iter().map(|session| session.beside(self.subscription.as_ref())).collect())
     }
 
     pub(crate) async fn create(&self, name: &SessionName, labels: &SessionLabels) -> Result<Created, GatewayError> {
@@ -88,15 +91,13 @@ impl Worker {
                 metadata: BTreeMap::from([
                     ("user.id", labels.owner.as_str()),
                     ("switchboard", labels.deployment.as_str()),
+                    ("switchboard.worker", self.name.as_str()),
                 ]),
                 noweb: wire::Noweb { mark_online: false, store: wire::NowebStore { enabled: true, full_sync: true } },
-                webhooks: self.webhook.as_ref().map(|webhook| {
-                    let hmac = wire::Hmac { key: webhook.secret.expose_secret() };
-                    [wire::Webhook { url: &webhook.url, events: EVENTS, hmac }]
-                }),
+                webhooks: self.subscription.as_ref().map(|subscription| [subscription.wire()]),
             },
         };
-        let call = Call::new("create", Method::POST, &["sessions"], self.lifecycle).json(&new);
+        let call = Call::new("create", Method::POST, &["sessions"], self.lifecycle).of(name).json(&new);
         match self.client.fetch(call, session).await {
             Ok(created) if created.status.as_deref() == Some(SessionStatus::Stopped.as_str()) => {
                 // The session is there, so that no failure from here on means that nothing has happened.
@@ -123,7 +124,8 @@ impl Worker {
 
     pub(crate) async fn delete(&self, name: &SessionName) -> Result<(), GatewayError> {
         let path = ["sessions", name.as_str()];
-        match self.client.fetch(Call::new("delete", Method::DELETE, &path, self.lifecycle), anything).await {
+        let call = Call::new("delete", Method::DELETE, &path, self.lifecycle).of(name);
+        match self.client.fetch(call, anything).await {
             Err(failure) if failure.refusal() == Some(&Refusal::NoSession) => Ok(()),
             done => Ok(done?),
         }
@@ -156,7 +158,7 @@ impl Worker {
     pub(crate) async fn refresh_groups(&self, name: &SessionName) -> Result<(), GatewayError> {
         let path = [name.as_str(), "groups", "refresh"];
         // WhatsApp is asked before WAHA answers, which takes as long as a list.
-        let bounds = Bounds { deadline: self.lists.deadline, ..self.status };
+        let bounds = Bounds { limit: self.status.limit, ..self.lists };
         Ok(self.client.fetch(Call::new("refresh groups", Method::POST, &path, bounds), anything).await?)
     }
 
@@ -202,10 +204,53 @@ impl Worker {
         Ok(twins)
     }
 
-    /// Whether it answers, with our key and like a WAHA.
-    pub(crate) async fn answers(&self) -> bool {
-        let call = Call::new("version", Method::GET, &["server", "version"], self.status);
-        self.client.fetch(call, version).await.is_ok()
+    /// Asks whether it answers, with our key and like a WAHA, and what it runs.
+    pub(crate) async fn probe(&self) {
+        let call = Call::new("version", Method::GET, &["server", "version"], self.probe).once();
+        match self.client.fetch(call, software).await {
+            Ok(software) => self.client.heard.runs(software),
+            // It was not asked, which says nothing of it.
+            Err(Failure::NotMade(_)) => {}
+            Err(_logged) => self.client.heard.failed(),
+        }
+    }
+
+    /// Probes it if a pause is over in which it was left alone, in a task of its own: nobody's call is risked for that.
+    pub(crate) fn try_again(self: &Arc<Self>) {
+        if self.client.awaits_a_try()
+            && let Ok(trying) = Arc::clone(&self.trying).try_acquire_owned()
+        {
+            let worker = Arc::clone(self);
+            tokio::spawn(async move {
+                worker.probe().await;
+                drop(trying);
+            });
+        }
+    }
+
+    /// What is known of it.
+    pub(crate) fn info(&self) -> WorkerInfo {
+        let health = if self.client.is_shut() { WorkerHealth::Down } else { self.client.heard.health() };
+        WorkerInfo { name: self.name.clone(), capacity: self.capacity, health, software: self.client.heard.software() }
+    }
+
+    pub(crate) async fn renew_webhook(&self, name: &SessionName) -> Result<(), GatewayError> {
+        let Some(subscription) = &self.subscription else {
+            return Err(GatewayError::Refused("no webhook is configured for its worker".to_owned()));
+        };
+        let path = ["sessions", name.as_str()];
+        let call = Call::new("configuration", Method::GET, &path, self.status).of(name);
+        let mut config = self.client.fetch(call, configured).await?;
+        match subscription.renew(&mut config) {
+            None => Err(GatewayError::Broken("its webhooks are no list".to_owned())),
+            Some(false) => Ok(()),
+            Some(true) => {
+                // WAHA takes it for the whole: what is left out is gone.
+                let update = wire::Update { config: &config.0 };
+                let call = Call::new("update", Method::PUT, &path, self.lifecycle).of(name).json(&update);
+                Ok(self.client.fetch(call, anything).await?)
+            }
+        }
     }
 
     async fn begin(&self, name: &SessionName) -> Result<(), Failure> {
@@ -214,7 +259,7 @@ impl Worker {
 
     async fn act(&self, verb: &'static str, name: &SessionName) -> Result<(), Failure> {
         let path = ["sessions", name.as_str(), verb];
-        self.client.fetch(Call::new(verb, Method::POST, &path, self.lifecycle), anything).await
+        self.client.fetch(Call::new(verb, Method::POST, &path, self.lifecycle).of(name), anything).await
     }
 
     async fn twin_page(&self, name: &SessionName, offset: usize, bounds: Bounds) -> Result<Vec<ListedTwin>, Failure> {
@@ -247,7 +292,23 @@ fn pairing_code(body: &[u8]) -> Result<PairingCode, Failure> {
     code.filter(is_code).map(PairingCode).ok_or_else(|| Failure::broken("there is no pairing code in it"))
 }
 
-fn version(body: &[u8]) -> Result<(), Failure> {
-    let version: wire::Version = body::decode_object(body)?;
-    version.version.as_ref().map(|_| ()).ok_or_else(|| Failure::broken("there is no version in it"))
+fn software(body: &[u8]) -> Result<WorkerSoftware, Failure> {
+    let told: wire::Version = body::decode_object(body)?;
+    let version = told.version.0.ok_or_else(|| Failure::broken("there is no version in it"))?;
+    let engine = told.engine.0.unwrap_or_else(|| UNSAID.to_owned());
+    Ok(WorkerSoftware { engine: word(engine), version: word(version) })
+}
+
+/// What WAHA calls something, for people to read: no longer than any real one.
+fn word(mut text: String) -> Box<str> {
+    text.retain(|c| !c.is_control());
+    text.chars().take(32).collect()
+}
+
+fn configured(body: &[u8]) -> Result<SessionConfig, Failure> {
+    match body::decode_object::<wire::Configured>(body)?.config {
+        Some(Value::Object(config)) => Ok(SessionConfig(config)),
+        // To put one there could take away what is not shown.
+        _ => Err(Failure::broken("there is no configuration in it")),
+    }
 }

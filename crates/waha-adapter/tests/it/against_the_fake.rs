@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
 use switchboard_domain::ports::{Created, GatewayError, Report, WebhookReader, WhatsAppGateway};
-use switchboard_domain::{Contact, DeploymentId, GroupChange, SessionStatus};
+use switchboard_domain::{Contact, DeploymentId, GroupChange, SessionStatus, WorkerHealth};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WorkerConfig};
 use switchboard_waha_fake::{Engine, FakeWaha, Fault, FaultAction, Options, start};
 
-use crate::support::{Answer, DEPLOYMENT, Scripted, at, hurried, labels, w1, webhook, worker};
+use crate::support::{Answer, DEPLOYMENT, Scripted, at, hurried, labels, w1, webhook, with_workers, worker};
 
 const PHONE: &str = "34600111222";
 
@@ -22,7 +22,7 @@ async fn fake(options: Options) -> (FakeWaha, WahaGateway) {
 
 fn on(waha: &FakeWaha, config: &ClientConfig) -> WahaGateway {
     let config_of = WorkerConfig { api_key: waha.api_key().into(), ..worker("w1", &waha.url()) };
-    WahaGateway::new([config_of], config).unwrap()
+    with_workers([config_of], config)
 }
 
 fn quick(engine: Engine) -> Options {
@@ -107,7 +107,7 @@ async fn the_whole_life_of_a_session(engine: Engine) {
     gateway.delete(&at).await.unwrap();
     assert_eq!(gateway.session(&at).await.unwrap(), None);
     assert_eq!(gateway.sessions(&w1()).await.unwrap(), []);
-    assert!(gateway.health().await[0].answers);
+    assert!(gateway.probe().await[0].health == WorkerHealth::Up);
     assert!(waha.calls().iter().all(|call| call.authorized));
 }
 
@@ -246,7 +246,7 @@ async fn a_waha_that_hangs_is_left_at_the_deadline_and_one_that_is_gone_at_once(
     waha.inject(Fault::new(FaultAction::Delay { by: Duration::from_mins(1) }));
     let result = hasty.session(&at("user42")).await;
     assert!(matches!(result, Err(GatewayError::Timeout)), "{result:?}");
-    assert!(!hasty.health().await[0].answers);
+    assert_eq!(hasty.probe().await[0].health, WorkerHealth::Down);
     waha.stop().await;
     let result = gateway.session(&at("user42")).await;
     assert!(matches!(result, Err(GatewayError::Unavailable(_))), "{result:?}");
@@ -261,7 +261,7 @@ async fn what_becomes_of_groups_is_reported_by_every_engine() {
         config.api_key = waha.api_key().into();
         config.webhook = Some(webhook(&sink.url));
         let webhooks = WahaWebhooks::new([&config]);
-        let gateway = WahaGateway::new([config], &ClientConfig::default()).unwrap();
+        let gateway = with_workers([config], &ClientConfig::default());
         paired(&waha, &gateway, "user42").await;
         let old = waha.groups("user42");
 

@@ -2,11 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
-use switchboard_domain::SessionStatus;
 use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
-use switchboard_waha_adapter::{ClientConfig, WahaGateway};
+use switchboard_domain::{SessionStatus, WorkerHealth};
+use switchboard_waha_adapter::ClientConfig;
 
-use crate::support::{Answer, CALLS, Scripted, at, call, fixture, labels, nobody, w1, worker};
+use crate::support::{Answer, CALLS, Scripted, at, call, fixture, labels, nobody, w1, with_workers, worker};
 
 #[tokio::test]
 async fn a_session_is_read_and_an_unknown_one_is_none() {
@@ -246,12 +246,12 @@ async fn a_wrong_key_is_a_refusal_for_every_call() {
         let result = call(&gateway, name).await;
         assert!(matches!(&result, Err(GatewayError::Refused(why)) if why.contains("API key")), "{name}: {result:?}");
     }
-    assert!(!gateway.health().await[0].answers);
+    assert_eq!(gateway.probe().await[0].health, WorkerHealth::Down);
 }
 
 #[tokio::test]
 async fn an_unknown_worker_and_a_dead_one_are_unavailable() {
-    let gateway = WahaGateway::new([worker("w1", &nobody().await)], &ClientConfig::default()).unwrap();
+    let gateway = with_workers([worker("w1", &nobody().await)], &ClientConfig::default());
     for (name, result) in join_all(CALLS.map(async |name| (name, call(&gateway, name).await))).await {
         assert!(matches!(result, Err(GatewayError::Unavailable(_))), "{name}: {result:?}");
     }
@@ -266,9 +266,9 @@ async fn health_is_told_of_every_worker_by_name() {
     let good = Scripted::playing([Answer::json(200, fixture!("version.json"))]).await;
     let web = Scripted::playing([Answer::body(200, "Content-Type: text/html\r\n", b"<html>welcome")]).await;
     let workers = [worker("c", &good.url), worker("a", &nobody().await), worker("b", &web.url)];
-    let gateway = WahaGateway::new(workers, &ClientConfig::default()).unwrap();
-    let health = gateway.health().await;
-    let told: Vec<_> = health.iter().map(|worker| (worker.name.as_str(), worker.answers)).collect();
+    let gateway = with_workers(workers, &ClientConfig::default());
+    let health = gateway.probe().await;
+    let told: Vec<_> = health.iter().map(|worker| (worker.name.as_str(), worker.health == WorkerHealth::Up)).collect();
     assert_eq!(told, [("a", false), ("b", false), ("c", true)]);
     assert_eq!(good.targets(), ["GET /api/server/version"]);
 }

@@ -4,8 +4,12 @@
 
 mod against_the_fake;
 mod answers;
+mod health;
 mod hostile;
+mod left_alone;
+mod places;
 mod redaction;
+mod renewal;
 mod repeats;
 mod requests;
 mod support;

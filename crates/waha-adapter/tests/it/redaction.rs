@@ -7,10 +7,10 @@ use std::{
 
 use futures_util::future::join_all;
 use switchboard_domain::ports::WhatsAppGateway;
-use switchboard_waha_adapter::{ClientConfig, WahaGateway};
+use switchboard_waha_adapter::ClientConfig;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Answer, CALLS, Scripted, bounded, call, gateway, webhook, worker};
+use crate::support::{Answer, CALLS, Scripted, at, bounded, call, gateway, webhook, with_workers, worker};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -46,6 +46,10 @@ async fn at_trace_level_no_log_holds_a_secret_or_anything_that_was_sent() {
 
     for answer in [
         Answer::json(200, r#"{"name":"user42","status":"WORKING","config":{"webhooks":[{"hmac":{"key":"canary"}}]}}"#),
+        Answer::json(
+            200,
+            r#"{"config":{"webhooks":[{"url":"http://us.example/canary/w1","hmac":{"key":"canary"}}],"proxy":{"password":"canary"}}}"#,
+        ),
         Answer::json(200, r#"[{"id":"34600111222@c.us","name":"canary"}]"#),
         Answer::json(200, "\"canary\""),
         Answer::json(400, r#"{"message":"canary 34600111222","error":"canary"}"#),
@@ -59,9 +63,10 @@ async fn at_trace_level_no_log_holds_a_secret_or_anything_that_was_sent() {
         let waha = Scripted::playing([answer]).await;
         let mut config = worker("w1", &waha.url.replace("http://", "http://user:canary@"));
         config.webhook = Some(webhook("http://us.example/canary"));
-        let gateway = WahaGateway::new([config], &bounded()).unwrap();
+        let gateway = with_workers([config], &bounded());
         join_all(CALLS.map(|name| call(&gateway, name))).await;
-        gateway.health().await;
+        gateway.probe().await;
+        let _ = gateway.renew_webhook(&at("user42")).await;
     }
     let _ = call(&gateway(&crate::support::nobody().await, &ClientConfig::default()), "groups").await;
 

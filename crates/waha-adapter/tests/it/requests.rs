@@ -1,9 +1,12 @@
 //! What is sent to WAHA, byte by byte where it matters.
 
+use std::sync::Arc;
+
+use switchboard_domain::SystemClock;
 use switchboard_domain::ports::WhatsAppGateway;
 use switchboard_waha_adapter::{ClientConfig, SetupError, WahaGateway};
 
-use crate::support::{Answer, CALLS, KEY, Scripted, at, call, fixture, gateway, labels, webhook, worker};
+use crate::support::{Answer, CALLS, KEY, Scripted, at, call, fixture, gateway, labels, webhook, with_workers, worker};
 
 #[tokio::test]
 async fn every_call_carries_the_key_and_accepts_json_and_nothing_else() {
@@ -12,7 +15,7 @@ async fn every_call_carries_the_key_and_accepts_json_and_nothing_else() {
     for name in CALLS {
         let _ = call(&gateway, name).await;
     }
-    gateway.health().await;
+    gateway.probe().await;
 
     let requests = waha.requests();
     assert_eq!(requests.len(), CALLS.len() + 1 + 1, "the pairing code asks for the status too: {:?}", waha.targets());
@@ -65,7 +68,7 @@ async fn a_created_session_carries_owner_deployment_store_and_webhook() {
     let waha = Scripted::playing([Answer::json(201, fixture!("session-created.json"))]).await;
     let mut config = worker("w.1", &waha.url);
     config.webhook = Some(webhook("https://us.example/hooks/"));
-    let gateway = WahaGateway::new([config], &ClientConfig::default()).unwrap();
+    let gateway = with_workers([config], &ClientConfig::default());
     let mut address = at("user42");
     address.worker = "w.1".parse().unwrap();
     gateway.create(&address, &labels()).await.unwrap();
@@ -77,7 +80,7 @@ async fn a_created_session_carries_owner_deployment_store_and_webhook() {
         "name": "user42",
         "start": true,
         "config": {
-            "metadata": { "user.id": "canary-user", "switchboard": "tz4a98xxat96iws9zmbrgj3a" },
+            "metadata": { "user.id": "canary-user", "switchboard": "tz4a98xxat96iws9zmbrgj3a", "switchboard.worker": "w.1" },
             "noweb": { "markOnline": false, "store": { "enabled": true, "fullSync": true } },
             "webhooks": [{
                 "url": "https://us.example/hooks/w.1",
@@ -108,7 +111,7 @@ async fn a_phone_number_is_sent_as_digits_and_in_the_body_alone() {
 
 #[test]
 fn workers_that_cannot_be_called_are_refused_at_the_start() {
-    let refused = |workers: Vec<_>| WahaGateway::new(workers, &ClientConfig::default()).err();
+    let refused = |workers: Vec<_>| WahaGateway::new(workers, &ClientConfig::default(), Arc::new(SystemClock)).err();
     for url in ["ftp://waha", "mailto:waha", "http://waha/?x-api-key=canary", "http://waha/#x"] {
         assert!(matches!(refused(vec![worker("w1", url)]), Some(SetupError::Url(_))), "{url}");
         let mut with_webhook = worker("w1", "http://waha");
@@ -122,4 +125,17 @@ fn workers_that_cannot_be_called_are_refused_at_the_start() {
     assert!(!format!("{error:?}").contains("canary"));
     let twice = vec![worker("w1", "http://a"), worker("w1", "http://b")];
     assert!(matches!(refused(twice), Some(SetupError::Duplicate(_))));
+    for (one, other) in [
+        ("http://waha", "http://waha:80/"),
+        ("http://waha/below", "http://WAHA/below/"),
+        ("https://waha", "https://user:canary@waha:443"),
+    ] {
+        let error = refused(vec![worker("w1", one), worker("w0", "http://else"), worker("w2", other)]);
+        assert!(matches!(&error, Some(SetupError::SameServer(..))), "{error:?}");
+        let text = error.unwrap().to_string();
+        assert!(text.contains("w1") && text.contains("w2") && !text.contains("canary"), "{text}");
+    }
+    for other in ["https://waha", "http://waha:3000", "http://waha/below", "http://waha2"] {
+        assert!(refused(vec![worker("w1", "http://waha"), worker("w2", other)]).is_none(), "{other}");
+    }
 }

@@ -9,12 +9,15 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use switchboard_domain::ports::{GatewayError, WhatsAppGateway};
-use switchboard_domain::{DeploymentId, SessionAddress, SessionLabels, UserId, WorkerName};
+use switchboard_domain::ports::{Clock, GatewayError, WhatsAppGateway};
+use switchboard_domain::{DeploymentId, SessionAddress, SessionLabels, SystemClock, UserId, WorkerName};
 use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WahaGateway, WebhookConfig, WorkerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 pub(crate) const KEY: &str = "canary-key";
 pub(crate) const DEPLOYMENT: &str = "tz4a98xxat96iws9zmbrgj3a";
@@ -52,6 +55,7 @@ impl Request {
 pub(crate) struct Answer {
     head: Vec<u8>,
     then: Then,
+    is_held: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,44 +82,61 @@ impl Answer {
     pub(crate) fn body(status: u16, headers: &str, body: &[u8]) -> Self {
         let mut head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
         head.extend_from_slice(body);
-        Self { head, then: Then::Go }
+        Self { head, then: Then::Go, is_held: false }
     }
 
     /// A body that breaks off: it is said to be longer.
     pub(crate) fn cut(status: u16, body: &str) -> Self {
-        Self { head: Self::long_head(status, body), then: Then::Close }
+        Self { head: Self::long_head(status, body), then: Then::Close, is_held: false }
     }
 
     pub(crate) fn reset_in_body(status: u16, body: &str) -> Self {
-        Self { head: Self::long_head(status, body), then: Then::Reset }
+        Self { head: Self::long_head(status, body), then: Then::Reset, is_held: false }
     }
 
     pub(crate) fn endless(status: u16, start: &str, over_and_over: &str) -> Self {
-        Self { head: Self::unbounded_head(status, start), then: Then::Repeat(over_and_over.as_bytes().to_vec()) }
+        Self {
+            head: Self::unbounded_head(status, start),
+            then: Then::Repeat(over_and_over.as_bytes().to_vec()),
+            is_held: false,
+        }
     }
 
     pub(crate) fn drip(status: u16, start: &str, bytes: &str, gap: Duration) -> Self {
-        Self { head: Self::unbounded_head(status, start), then: Then::Drip(bytes.as_bytes().to_vec(), gap) }
+        Self {
+            head: Self::unbounded_head(status, start),
+            then: Then::Drip(bytes.as_bytes().to_vec(), gap),
+            is_held: false,
+        }
     }
 
     pub(crate) fn raw(bytes: &str) -> Self {
-        Self { head: bytes.into(), then: Then::Close }
+        Self { head: bytes.into(), then: Then::Close, is_held: false }
     }
 
     pub(crate) fn endless_headers(over_and_over: &str) -> Self {
-        Self { head: b"HTTP/1.1 200 OK\r\n".to_vec(), then: Then::Repeat(over_and_over.as_bytes().to_vec()) }
+        Self {
+            head: b"HTTP/1.1 200 OK\r\n".to_vec(),
+            then: Then::Repeat(over_and_over.as_bytes().to_vec()),
+            is_held: false,
+        }
     }
 
     pub(crate) fn reset() -> Self {
-        Self { head: Vec::new(), then: Then::Reset }
+        Self { head: Vec::new(), then: Then::Reset, is_held: false }
     }
 
     pub(crate) fn silence() -> Self {
-        Self { head: Vec::new(), then: Then::Hang }
+        Self { head: Vec::new(), then: Then::Hang, is_held: false }
     }
 
     pub(crate) fn redirect(to: &str) -> Self {
         Self::body(302, &format!("Location: {to}\r\n"), b"")
+    }
+
+    /// Not before [`Scripted::release`].
+    pub(crate) fn held(self) -> Self {
+        Self { is_held: true, ..self }
     }
 
     fn long_head(status: u16, body: &str) -> Vec<u8> {
@@ -137,20 +158,51 @@ pub(crate) struct Scripted {
 }
 
 struct State {
-    answers: Mutex<VecDeque<Answer>>,
+    script: Mutex<Script>,
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
+    /// How many requests are under way, and how many were at most.
+    under_way: Mutex<(usize, usize)>,
+    is_released: watch::Sender<bool>,
+}
+
+type Script = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
+
+/// A request that is under way until it is dropped.
+struct UnderWay<'a>(&'a State);
+
+impl<'a> UnderWay<'a> {
+    fn new(state: &'a State) -> Self {
+        let mut counts = state.under_way.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        Self(state)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.lock().unwrap().0 -= 1;
+    }
 }
 
 impl Scripted {
     /// Plays the answers, one a request; the last one for ever.
     pub(crate) async fn playing(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut answers: VecDeque<_> = answers.into_iter().collect();
+        Self::answering(move |_| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }).await
+    }
+
+    /// Answers each request as it is told to; without an answer, the connection is closed.
+    pub(crate) async fn answering(script: impl FnMut(&Request) -> Option<Answer> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State {
-            answers: Mutex::new(answers.into_iter().collect()),
+            script: Mutex::new(Box::new(script)),
             requests: Mutex::default(),
             sent: AtomicU64::default(),
+            under_way: Mutex::default(),
+            is_released: watch::Sender::new(false),
         });
         let serving = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
@@ -167,6 +219,31 @@ impl Scripted {
 
     pub(crate) fn targets(&self) -> Vec<String> {
         self.requests().iter().map(|request| request.target().to_owned()).collect()
+    }
+
+    /// From now on it plays these.
+    pub(crate) fn play(&self, answer: Answer) {
+        *self.state.script.lock().unwrap() = Box::new(move |_| Some(answer.clone()));
+    }
+
+    /// Waits until so many requests have come, 20 s at most.
+    pub(crate) async fn asked(&self, times: usize) {
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            while self.requests().len() < times {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{} of {times} requests came", self.requests().len());
+    }
+
+    /// Lets held answers go.
+    pub(crate) fn release(&self) {
+        self.state.is_released.send_replace(true);
+    }
+
+    /// How many requests were under way at once, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.state.under_way.lock().unwrap().1
     }
 
     /// How many bytes the sockets took.
@@ -188,12 +265,15 @@ impl Drop for Scripted {
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
     while let Some(request) = read(&mut stream).await {
+        let under_way = UnderWay::new(&state);
+        let answer = (state.script.lock().unwrap())(&request);
         state.requests.lock().unwrap().push(request);
-        let answer = {
-            let mut answers = state.answers.lock().unwrap();
-            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
-        };
         let Some(answer) = answer else { return };
+        if answer.is_held {
+            let _ = state.is_released.subscribe().wait_for(|is_released| *is_released).await;
+        }
+        // Before the last byte is sent, after which the client may ask again.
+        let _under_way = (!matches!(answer.then, Then::Go)).then_some(under_way);
         if stream.write_all(&answer.head).await.is_err() {
             return;
         }
@@ -268,6 +348,7 @@ pub(crate) fn worker(name: &str, url: &str) -> WorkerConfig {
         name: name.parse().unwrap(),
         url: url.parse().unwrap(),
         api_key: SecretString::from(KEY),
+        capacity: 500,
         webhook: None,
     }
 }
@@ -278,7 +359,33 @@ pub(crate) fn webhook(url: &str) -> WebhookConfig {
 }
 
 pub(crate) fn gateway(url: &str, config: &ClientConfig) -> WahaGateway {
-    WahaGateway::new([worker("w1", url)], config).unwrap()
+    with_workers([worker("w1", url)], config)
+}
+
+/// The gateway on these workers, by the machine's clock.
+pub(crate) fn with_workers(workers: impl IntoIterator<Item = WorkerConfig>, config: &ClientConfig) -> WahaGateway {
+    WahaGateway::new(workers, config, Arc::new(SystemClock)).unwrap()
+}
+
+/// A clock that stands still but for being put forward.
+#[derive(Default)]
+pub(crate) struct StillClock(Mutex<Duration>);
+
+impl StillClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + *self.0.lock().unwrap()
+    }
+
+    async fn sleep(&self, _duration: Duration) {
+        panic!("nobody sleeps by this clock");
+    }
 }
 
 pub(crate) fn at(name: &str) -> SessionAddress {

@@ -48,6 +48,32 @@ async fn a_session_created_without_start_stays_stopped_and_hidden() {
     );
 }
 
+/// As recorded (call 73 of a real WAHA 2025.12.3).
+#[tokio::test]
+async fn an_update_replaces_the_whole_config_and_starts_what_ran_again() {
+    let world = World::new(fast()).await;
+    let put = async |config: &str| {
+        let request = world.request(Method::PUT, "/api/sessions/user42").header("Content-Type", "application/json");
+        world.send(request.body(format!(r#"{{"config":{config}}}"#))).await
+    };
+    put("{}").await.assert(404, NOT_FOUND);
+    let old = json!({"debug": true, "metadata": {"user.id": "42"}, "noweb": {"store": {"enabled": true}}});
+    world.post("/api/sessions", json!({"name": "user42", "start": true, "config": old})).await;
+    world.until("user42", "SCAN_QR_CODE").await;
+
+    let new = r#"{"metadata":{"user.id":"43"},"noweb":{"markOnline":false,"store":{"enabled":true,"fullSync":false}},"webhooks":[{"url":"http://127.0.0.1:3998/hook","events":["session.status"],"hmac":{"key":"my-hmac-key"},"retries":{"policy":"constant","delaySeconds":1,"attempts":3},"customHeaders":[{"name":"X-Tenant","value":"t-42"}]}]}"#;
+    let updated = put(new).await;
+    let expected = format!(
+        r#"{{"name":"user42","status":"STARTING","config":{new},"me":null,"presence":null,"timestamps":{{}},"engine":{{"engine":"NOWEB"}}}}"#
+    );
+    updated.assert(200, &expected);
+    let statuses = world.fake.sessions().remove(0).statuses;
+    assert!(statuses.ends_with(&["STOPPED".to_owned(), "STARTING".to_owned()]), "{statuses:?}");
+
+    let bare = put("{}").await;
+    assert_eq!(bare.json()["config"], json!({}), "what is left out is gone");
+}
+
 #[tokio::test]
 async fn a_config_is_echoed_as_it_was_given() {
     let world = World::new(fast()).await;
