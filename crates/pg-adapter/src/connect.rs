@@ -5,6 +5,7 @@ use std::time::Duration;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio_postgres::{Config, NoTls};
 
 /// Opens one connection.
@@ -28,9 +29,15 @@ pub(crate) async fn connect_at(
     deadline: Duration,
 ) -> ConnectionResult<AsyncPgConnection> {
     let Some(home) = home else { return connect(&config, deadline).await };
-    home.spawn(async move { connect(&config, deadline).await })
-        .await
-        .unwrap_or_else(|e| Err(ConnectionError::BadConnection(e.to_string())))
+    // Ends with its caller: of a queue that gives up waiting all at once, each would leave a connection behind otherwise,
+    // and the server would run out of them.
+    let mut opening = JoinSet::new();
+    opening.spawn_on(async move { connect(&config, deadline).await }, &home);
+    match opening.join_next().await {
+        Some(Ok(opened)) => opened,
+        Some(Err(error)) => Err(ConnectionError::BadConnection(error.to_string())),
+        None => Err(ConnectionError::BadConnection("the runtime is gone".to_owned())),
+    }
 }
 
 /// diesel keeps only a text of an error.

@@ -3,6 +3,8 @@
 use diesel::dsl::ForShare;
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorInformation;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
 
 pub(crate) use diesel::pg::Pg as Backend;
 pub(crate) use diesel::sql_types::Timestamptz as Instant;
@@ -18,8 +20,20 @@ pub(crate) fn held_sessions() -> ForShare<sessions::table> {
     sessions::table.for_share()
 }
 
-/// Whether an error without a kind of its own means that the server is going away, rather than that the query is wrong.
+/// Whether an error without a kind of its own means that the server is going away or that its disk is full, rather than
+/// that the query is wrong.
 pub(crate) fn is_unavailable(error: &dyn DatabaseErrorInformation) -> bool {
-    // SQLSTATE 57P01 to 57P03, which diesel does not tell.
-    error.message().starts_with("terminating connection") || error.message().starts_with("the database system is")
+    // SQLSTATE 57P01 to 57P03 and 53100, which diesel does not tell.
+    error.message().starts_with("terminating connection")
+        || error.message().starts_with("the database system is")
+        || error.message().ends_with("No space left on device")
+}
+
+/// Which advisory lock: "switchbp" in ASCII.
+const PLACES: i64 = 0x7377_6974_6368_6270;
+
+/// Waits until no other transaction decides who has a place where; none does before this one's end.
+pub(crate) async fn await_turn(conn: &mut Conn) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(PLACES).execute(conn).await?;
+    Ok(())
 }

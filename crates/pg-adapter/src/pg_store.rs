@@ -1,5 +1,8 @@
 //! The storage ports on PostgreSQL.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
@@ -18,6 +21,10 @@ pub struct PgStore {
     pool: Pool<AsyncPgConnection>,
     migration: Config,
     options: PgOptions,
+    /// Who decides next who has a place where.
+    pub(crate) turns: store::Turns,
+    /// Whether a write was refused since it was last checked that writes are taken.
+    pub(crate) refused: Arc<AtomicBool>,
 }
 
 impl PgStore {
@@ -31,7 +38,9 @@ impl PgStore {
         let config = options.config(url.expose_secret())?;
         let migration = options.migration_config(url.expose_secret())?;
         let pool = pool(config, &options);
-        Ok(Self { pool, migration, options })
+        // The wait for a connection and the one for the database's turn would be as long together.
+        let turns = store::Turns::new(options.max_connections, options.acquire_timeout + options.statement_timeout);
+        Ok(Self { pool, migration, options, turns, refused: Arc::default() })
     }
 
     /// Makes the schema and brings it up to date. Any number of replicas may do so at once.
@@ -53,7 +62,7 @@ impl PgStore {
     }
 
     pub(crate) async fn writer(&self) -> Result<store::Checkout, StorageError> {
-        self.reader().await
+        Ok(self.reader().await?.noting(&self.refused))
     }
 }
 

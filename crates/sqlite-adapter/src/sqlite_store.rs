@@ -1,6 +1,8 @@
 //! The storage ports on SQLite.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use diesel_async::pooled_connection::deadpool::Pool;
@@ -24,6 +26,10 @@ pub struct SqliteStore {
     writer: Pool<Conn>,
     readers: Pool<Conn>,
     options: SqliteOptions,
+    /// Who decides next who has a place where.
+    pub(crate) turns: store::Turns,
+    /// Whether a write was refused since it was last checked that writes are taken.
+    pub(crate) refused: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
@@ -43,7 +49,9 @@ impl SqliteStore {
         let path = checked(path)?;
         let writer = pool(&path, Access::Write, 1, &options);
         let readers = pool(&path, Access::Read, options.readers.max(1), &options);
-        Ok(Self { path, writer, readers, options })
+        // The wait for a connection and the one for the database's turn would be as long together.
+        let turns = store::Turns::new(1, options.acquire_timeout + options.statement_timeout);
+        Ok(Self { path, writer, readers, options, turns, refused: Arc::default() })
     }
 
     /// Locks the file against other processes for as long as the answer is kept. Whoever serves it needs this; what is
@@ -70,7 +78,7 @@ impl SqliteStore {
     }
 
     pub(crate) async fn writer(&self) -> Result<store::Checkout, StorageError> {
-        self.checkout(&self.writer).await
+        Ok(self.checkout(&self.writer).await?.noting(&self.refused))
     }
 
     async fn checkout(&self, pool: &Pool<Conn>) -> Result<store::Checkout, StorageError> {

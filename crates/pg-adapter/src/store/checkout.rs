@@ -1,5 +1,7 @@
 //! A connection on loan, with a deadline.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -15,6 +17,7 @@ use crate::engine::Conn;
 pub(crate) struct Checkout {
     conn: Option<Object<Conn>>,
     limit: Duration,
+    refused: Option<Arc<AtomicBool>>,
 }
 
 impl Checkout {
@@ -22,7 +25,12 @@ impl Checkout {
     pub(crate) async fn from_pool(pool: &Pool<Conn>, wait: Duration, limit: Duration) -> Result<Self, StorageError> {
         let conn =
             timeout(wait, pool.get()).await.map_err(StorageError::unavailable)?.map_err(StorageError::unavailable)?;
-        Ok(Self { conn: Some(conn), limit })
+        Ok(Self { conn: Some(conn), limit, refused: None })
+    }
+
+    /// The same, which sets `refused` when a statement finds the database unavailable.
+    pub(crate) fn noting(self, refused: &Arc<AtomicBool>) -> Self {
+        Self { refused: Some(Arc::clone(refused)), ..self }
     }
 
     /// Runs one statement, or one transaction from its beginning to its end, within the time of one statement.
@@ -33,9 +41,13 @@ impl Checkout {
         // Out of `self` while it runs, so that it is closed if this future is dropped.
         let mut conn = OnLoan(self.conn.take());
         let Some(running) = conn.0.as_deref_mut() else { return Err(StorageError::unavailable(Closed)) };
-        let result = timeout(self.limit, statement(running)).await.map_err(StorageError::unavailable)?.map_err(storage);
-        if !matches!(result, Err(StorageError::Unavailable(_))) {
+        let result = timeout(self.limit, statement(running)).await;
+        let result = result.map_err(StorageError::unavailable).and_then(|result| result.map_err(storage));
+        let is_unavailable = matches!(result, Err(StorageError::Unavailable(_)));
+        if !is_unavailable {
             self.conn = conn.0.take();
+        } else if let Some(refused) = &self.refused {
+            refused.store(true, Ordering::Relaxed);
         }
         result
     }

@@ -7,6 +7,11 @@ use crate::engine;
 
 /// Translates what diesel says. Its own text is for the log only.
 pub(crate) fn storage(error: Error) -> StorageError {
+    // A transaction that the database ended by itself cannot be rolled back, which is no news.
+    let error = match error {
+        Error::RollbackErrorOnCommit { commit_error, .. } => *commit_error,
+        error => error,
+    };
     match &error {
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation, _) => {
             StorageError::Conflict
@@ -18,7 +23,9 @@ pub(crate) fn storage(error: Error) -> StorageError {
             | DatabaseErrorKind::ReadOnlyTransaction,
             _,
         )
-        | Error::BrokenTransactionManager => StorageError::unavailable(error),
+        // The database ended the transaction by itself, which it does when it cannot go on.
+        | Error::BrokenTransactionManager
+        | Error::NotInTransaction => StorageError::unavailable(error),
         Error::DatabaseError(_, info) if engine::is_unavailable(info.as_ref()) => StorageError::unavailable(error),
         _ => StorageError::failed(error),
     }

@@ -14,10 +14,15 @@ pub(crate) mod error;
 mod groups;
 mod leases;
 mod overview;
+mod pairing;
 mod rows;
 pub(crate) mod schema;
 mod sessions;
 mod snapshots;
+mod strays;
 mod task_leases;
+mod turns;
+mod workers;
 
 pub(crate) use checkout::Checkout;
+pub(crate) use turns::Turns;

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
-use switchboard_domain::ports::{Generation, SnapshotHead, StorageError};
+use switchboard_domain::ports::{Generation, SnapshotHead, StorageError, Stray};
 use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
 
-use super::schema::{campaigns, directory_snapshots, linked_groups, sessions};
+use super::schema::{campaigns, directory_snapshots, linked_groups, sessions, strays};
 use crate::engine::Backend;
 
 /// A time as both databases keep it: in whole microseconds.
@@ -17,7 +17,7 @@ pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
 #[diesel(table_name = sessions, check_for_backend(Backend), treat_none_as_default_value = false)]
 pub(super) struct SessionRow {
     id: String,
-    name: String,
+    pub(super) name: String,
     owner: String,
     worker: String,
     lifecycle: String,
@@ -64,6 +64,15 @@ pub(super) struct SnapshotHeadRow {
     version: String,
     synced_at: DateTime<Utc>,
     settled: bool,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = strays, check_for_backend(Backend))]
+pub(super) struct StrayRow {
+    pub(super) worker: String,
+    pub(super) name: String,
+    pub(super) since: DateTime<Utc>,
+    pub(super) left_behind: bool,
 }
 
 /// A row that holds what no version of this program writes.
@@ -209,5 +218,14 @@ impl TryFrom<SnapshotHeadRow> for SnapshotHead {
             synced_at: row.synced_at,
             settled: row.settled,
         })
+    }
+}
+
+impl TryFrom<StrayRow> for Stray {
+    type Error = UnreadableRow;
+
+    fn try_from(row: StrayRow) -> Result<Self, UnreadableRow> {
+        let name = row.name.parse().map_err(UnreadableRow::of("strays"))?;
+        Ok(Self { name, since: row.since, is_left_behind: row.left_behind })
     }
 }

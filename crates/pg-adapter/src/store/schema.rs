@@ -92,11 +92,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::engine::Instant;
+
+    workers (name) {
+        name -> Text,
+        state -> Text,
+        changed_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Bool, Text};
+    use crate::engine::Instant;
+
+    strays (worker, name) {
+        worker -> Text,
+        name -> Text,
+        since -> Instant,
+        left_behind -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     linked_groups,
     campaigns,
     deployment,
     directory_snapshots,
-    task_leases
+    task_leases,
+    workers,
+    strays
 );

@@ -4,19 +4,21 @@ use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::dsl::case_when;
+use diesel::dsl::{case_when, exists};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use switchboard_domain::ports::{Fence, SessionRepository, StorageError};
 use switchboard_domain::{
     ChatId, Lifecycle, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
+    WorkerName,
 };
 
 use super::Checkout;
 use super::leases::holds;
+use super::pairing::{self, Pairing};
 use super::rows::{SessionRow, micros};
 use super::schema::sessions;
-use super::snapshots;
+use super::{snapshots, workers};
 use crate::engine::{Conn, Instant, Store};
 
 /// How many names are looked up at once: SQLite takes 32 766 parameters.
@@ -34,6 +36,10 @@ impl SessionRepository for Store {
             .on_conflict(sessions::owner)
             .do_nothing();
         let inserted = conn.run(async |conn| insert.execute(conn).await).await;
+        if let Err(error @ StorageError::Unavailable(_)) = inserted {
+            // The connection is closed; that would be said instead of why.
+            return Err(error);
+        }
         // Whether it was this one or another caller's, it is committed by now, and a new statement sees it. A taken id
         // or name may be the owner's own too, if two callers came with the same candidate.
         match (inserted, of_owner(&mut conn, &candidate.owner).await?) {
@@ -59,23 +65,13 @@ impl SessionRepository for Store {
     }
 
     async fn find_all(&self, wanted: &[(UserId, SessionName)]) -> Result<Vec<Session>, StorageError> {
-        let names: Vec<&str> =
-            wanted.iter().map(|(_, name)| name.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
-        if names.is_empty() {
-            return Ok(Vec::new());
+        // One is what is mostly asked for, and SQLite would prepare a statement with a list anew each time.
+        if let [(owner, name)] = wanted {
+            return Ok(self.find(owner, name).await?.into_iter().collect());
         }
         let wanted: HashSet<(&UserId, &SessionName)> = wanted.iter().map(|(owner, name)| (owner, name)).collect();
-        let mut conn = self.reader().await?;
-        let mut found = Vec::new();
-        for names in names.chunks(NAMES) {
-            let query = sessions::table.filter(sessions::name.eq_any(names)).select(SessionRow::as_select());
-            for row in conn.run(async |conn| query.load(conn).await).await? {
-                let session = Session::try_from(row)?;
-                if wanted.contains(&(&session.owner, &session.name)) {
-                    found.push(session);
-                }
-            }
-        }
+        let mut found = self.of_names(wanted.iter().map(|(_, name)| name.as_str()).collect()).await?;
+        found.retain(|session| wanted.contains(&(&session.owner, &session.name)));
         Ok(found)
     }
 
@@ -87,6 +83,40 @@ impl SessionRepository for Store {
 
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError> {
         super::overview::load(&mut self.reader().await?, owner).await
+    }
+
+    async fn all_named(&self, names: &[SessionName]) -> Result<Vec<Session>, StorageError> {
+        self.of_names(names.iter().map(SessionName::as_str).collect()).await
+    }
+
+    async fn on_worker<'a>(
+        &self,
+        worker: &WorkerName,
+        after: Option<&'a SessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StorageError> {
+        let mut query = sessions::table
+            .filter(sessions::worker.eq(worker.as_str()))
+            .filter(workers::has_a_place())
+            .order(sessions::id)
+            .limit(i64::from(limit))
+            .select(SessionRow::as_select())
+            .into_boxed();
+        if let Some(after) = after {
+            query = query.filter(sessions::id.gt(after.as_str()));
+        }
+        let rows = self.reader().await?.run(async |conn| query.load(conn).await).await?;
+        Ok(rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn is_paired(&self, account: &ChatId) -> Result<bool, StorageError> {
+        let [connecting, connected] = [Lifecycle::Connecting, Lifecycle::Connected].map(Lifecycle::as_str);
+        let paired = sessions::table
+            .filter(sessions::account.eq(account.as_str()))
+            .filter(sessions::paired_at.is_not_null())
+            .filter(sessions::lifecycle.eq(connecting).or(sessions::lifecycle.eq(connected)));
+        let query = diesel::select(exists(paired));
+        self.reader().await?.run(async |conn| query.get_result(conn).await).await
     }
 
     async fn transition(
@@ -175,6 +205,22 @@ impl SessionRepository for Store {
 }
 
 impl Store {
+    /// The sessions of these names.
+    async fn of_names(&self, names: BTreeSet<&str>) -> Result<Vec<Session>, StorageError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        let (mut conn, mut found) = (self.reader().await?, Vec::new());
+        for names in names.chunks(NAMES) {
+            let query = sessions::table.filter(sessions::name.eq_any(names)).select(SessionRow::as_select());
+            for row in conn.run(async |conn| query.load(conn).await).await? {
+                found.push(Session::try_from(row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Forgets a pairing and what is stored of it, if the lease holds and the lifecycle moves as it is told to.
     async fn end_pairing(
         &self,
@@ -188,7 +234,7 @@ impl Store {
             .set((
                 lifecycle.map(|(_, to)| sessions::lifecycle.eq(to.as_str())),
                 Pairing::default(),
-                next_epoch(micros(now)),
+                pairing::next_epoch(micros(now)),
             ))
             .into_boxed();
         if let Some((from, _)) = lifecycle {
@@ -210,28 +256,6 @@ async fn of_owner(conn: &mut Checkout, owner: &UserId) -> Result<Option<Session>
     let query = sessions::table.filter(sessions::owner.eq(owner.as_str())).select(SessionRow::as_select());
     let row = conn.run(async |conn| query.get_result(conn).await.optional()).await?;
     Ok(row.map(Session::try_from).transpose()?)
-}
-
-/// Everything that belongs to a pairing: by default, gone.
-#[derive(Default, AsChangeset)]
-#[diesel(table_name = sessions, treat_none_as_null = true)]
-struct Pairing {
-    phone: Option<String>,
-    account: Option<String>,
-    paired_at: Option<DateTime<Utc>>,
-    status: Option<String>,
-    down_since: Option<DateTime<Utc>>,
-    revived_at: Option<DateTime<Utc>>,
-}
-
-/// The next epoch, with nothing known of a pairing.
-#[diesel::dsl::auto_type]
-fn next_epoch(now: DateTime<Utc>) -> _ {
-    (
-        sessions::epoch.eq(sessions::epoch + 1_i64),
-        sessions::revision.eq(sessions::revision + 1_i64),
-        sessions::updated_at.eq(now),
-    )
 }
 
 /// The time, if the number is another one than before.

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use diesel_async::RunQueryDsl;
 use switchboard_domain::ports::{Generation, SnapshotHead, SnapshotStore, StorageError, StoredSnapshot};
-use switchboard_domain::{Lifecycle, ListKind, SessionId};
+use switchboard_domain::{Lifecycle, ListKind, SessionId, WorkerName};
 
 use super::rows::{SnapshotHeadRow, micros};
 use super::schema::{directory_snapshots, sessions};
@@ -130,6 +130,17 @@ impl Store {
 /// is stored of its old epoch.
 pub(super) async fn delete_all(conn: &mut Conn, session: &SessionId) -> QueryResult<()> {
     let snapshots = directory_snapshots::table.filter(directory_snapshots::session_id.eq(session.as_str()));
+    diesel::delete(snapshots).execute(conn).await?;
+    Ok(())
+}
+
+/// Deletes what is stored of the disconnected sessions of a worker: as [`delete_all`], for many.
+pub(super) async fn delete_disconnected(conn: &mut Conn, worker: &WorkerName) -> QueryResult<()> {
+    let disconnected = sessions::table
+        .filter(sessions::worker.eq(worker.as_str()))
+        .filter(sessions::lifecycle.eq(Lifecycle::Disconnected.as_str()))
+        .select(sessions::id);
+    let snapshots = directory_snapshots::table.filter(directory_snapshots::session_id.eq_any(disconnected));
     diesel::delete(snapshots).execute(conn).await?;
     Ok(())
 }
