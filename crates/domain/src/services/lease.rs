@@ -19,7 +19,7 @@ pub struct SessionLeases {
 
 impl SessionLeases {
     /// How long a lease outlives its holder.
-    const TTL: Duration = Duration::from_secs(8);
+    const TTL: Duration = Duration::from_secs(6);
     /// How often a holder extends it.
     const RENEWAL: Duration = Duration::from_secs(2);
     /// How long to wait for another operation: somewhat more than WAHA's slowest lifecycle call may take.
@@ -37,11 +37,37 @@ impl SessionLeases {
         W: Future<Output = Result<T, Error>>,
     {
         let lease = self.acquire(session).await?;
+        self.under(&lease, work).await
+    }
+
+    /// As [`SessionLeases::run`], but waits for nobody: `None` if somebody holds the lease.
+    ///
+    /// # Errors
+    /// Those of `work`; the database's failures.
+    pub(super) async fn try_run<T, W>(
+        &self,
+        session: &SessionId,
+        work: impl FnOnce(Fence) -> W,
+    ) -> Result<Option<T>, Error>
+    where
+        W: Future<Output = Result<T, Error>>,
+    {
+        let holder = LeaseHolder(self.random.cuid());
+        match self.claim(session, &holder).await? {
+            Some(lease) => self.under(&lease, work).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn under<T, W>(&self, lease: &Lease, work: impl FnOnce(Fence) -> W) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>>,
+    {
         let answer = tokio::select! {
             answer = work(lease.fence) => answer,
-            never = self.keep(&lease) => match never {},
+            never = self.keep(lease) => match never {},
         };
-        if let Err(error) = self.leases.release(&lease).await {
+        if let Err(error) = self.leases.release(lease).await {
             tracing::warn!(%error, "a lease was not released: it will run out");
         }
         answer
@@ -52,7 +78,7 @@ impl SessionLeases {
         let until = self.clock.now() + Self::PATIENCE;
         loop {
             let now = self.clock.now();
-            if let Some(lease) = self.leases.acquire(session, &holder, now, now + Self::TTL).await? {
+            if let Some(lease) = self.claim(session, &holder).await? {
                 return Ok(lease);
             }
             if now >= until {
@@ -60,6 +86,11 @@ impl SessionLeases {
             }
             self.clock.sleep(Self::INTERVAL).await;
         }
+    }
+
+    async fn claim(&self, session: &SessionId, holder: &LeaseHolder) -> Result<Option<Lease>, Error> {
+        let now = self.clock.now();
+        Ok(self.leases.acquire(session, holder, now, now + Self::TTL).await?)
     }
 
     /// Extends the lease for ever, or as long as it is ours.
@@ -97,6 +128,14 @@ mod tests {
         held.expect_acquire().returning(|_, _, _, _| Ok(None));
         let answer = leases(held).run(&id(), |_| async { Ok(()) }).await;
         assert!(matches!(answer, Err(Error::Busy)), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_want_to_wait_is_told_at_once_that_somebody_holds_the_lease() {
+        let mut held = MockLeaseRepository::new();
+        held.expect_acquire().times(1).returning(|_, _, _, _| Ok(None));
+        assert_eq!(leases(held).try_run(&id(), |_| async { Ok(()) }).await.unwrap(), None);
+        assert_eq!(leases(free_leases()).try_run(&id(), |_| async { Ok(1) }).await.unwrap(), Some(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! One replica at a time.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::Error;
 use crate::ports::{Claim, Clock, LeaseHolder, Random, TaskLeases};
@@ -20,11 +23,34 @@ pub(super) struct TaskLease {
     holder: LeaseHolder,
 }
 
+/// Whether somebody else has a lease by now.
+#[derive(Clone)]
+pub(super) struct Lost(watch::Receiver<bool>);
+
+impl Lost {
+    /// For work that needs no lease.
+    pub(super) fn never() -> Self {
+        Self(watch::channel(false).1)
+    }
+
+    pub(super) fn is_so(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once it is so.
+    pub(super) async fn wait(&self) {
+        if self.0.clone().wait_for(|lost| *lost).await.is_err() {
+            // Nobody will say so any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl TaskDesk {
     /// How long a lease outlives its holder.
-    const TTL: Duration = Duration::from_secs(10);
+    pub(super) const TTL: Duration = Duration::from_secs(6);
     /// How often a holder extends it.
-    const RENEWAL: Duration = Duration::from_secs(3);
+    const RENEWAL: Duration = Duration::from_secs(2);
     /// How often one that is held is asked for again.
     const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -60,10 +86,23 @@ impl TaskDesk {
 impl TaskLease {
     /// Does `work` and extends the lease until it ends. A holder that could not extend it in time goes on.
     pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        self.unless_lost(|_| work).await
+    }
+
+    /// Does `work` and extends the lease until it ends. `work` is told once somebody else has the lease, and has to end
+    /// by itself then.
+    pub(super) async fn unless_lost<T, W>(&self, work: impl FnOnce(Lost) -> W) -> T
+    where
+        W: Future<Output = T>,
+    {
+        let (lose, lost) = watch::channel(false);
+        let mut work = pin!(work(Lost(lost)));
         tokio::select! {
-            done = work => done,
-            never = self.keep() => match never {},
+            done = &mut work => return done,
+            () = self.until_lost() => {}
         }
+        lose.send_replace(true);
+        work.await
     }
 
     /// Lets others have it.
@@ -73,12 +112,12 @@ impl TaskLease {
         }
     }
 
-    async fn keep(&self) -> std::convert::Infallible {
+    async fn until_lost(&self) {
         loop {
             self.desk.clock.sleep(TaskDesk::RENEWAL).await;
             match self.claim(TaskDesk::TTL).await {
                 Ok(Claim::Granted) => {}
-                Ok(Claim::HeldUntil(_)) => return std::future::pending().await,
+                Ok(Claim::HeldUntil(_)) => return,
                 Err(error) => tracing::warn!(%error, "a lease was not extended: trying again"),
             }
         }
