@@ -25,6 +25,9 @@ pub enum Error {
     /// The lists were fetched anew a moment ago: they may be again after this time.
     #[error("the lists were refreshed a moment ago")]
     TooSoon(Duration),
+    /// No worker that answers has a free place.
+    #[error("no WAHA worker has room for another session")]
+    NoWorker,
     /// Half or more of the worker's sessions are FAILED: the fault is not this user's, so nothing was logged out.
     #[error("most sessions of this WAHA worker are failing")]
     WorkerFailing,
@@ -65,6 +68,7 @@ impl Error {
         match self {
             Self::Precondition(Precondition::Starting) => Some(Duration::from_secs(2)),
             Self::TooSoon(after) => Some(*after),
+            Self::NoWorker => Some(Duration::from_secs(30)),
             Self::WorkerFailing => Some(Duration::from_mins(1)),
             Self::Busy | Self::Storage(StorageError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Gateway(error) => error.retry_after(),

@@ -85,6 +85,7 @@ mod system;
 mod user;
 mod worker;
 
+pub mod placement;
 pub mod ports;
 pub mod services;
 
@@ -109,4 +110,6 @@ pub use session::{
 pub use status::SessionStatus;
 pub use system::{SystemClock, SystemRandom};
 pub use user::UserId;
-pub use worker::{DeploymentId, Me, SessionLabels, UpstreamSession, WorkerHealth, WorkerName};
+pub use worker::{
+    DeploymentId, Me, SessionLabels, UpstreamSession, WorkerHealth, WorkerInfo, WorkerName, WorkerSoftware, WorkerState,
+};

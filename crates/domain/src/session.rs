@@ -133,7 +133,8 @@ pub struct Session {
     pub name: SessionName,
     /// Whose it is.
     pub owner: UserId,
-    /// The WAHA server it is placed on. Sticky.
+    /// The WAHA server it is placed on. Sticky. While it is disconnected, the one it was on last, or none in particular:
+    /// the next connect places it.
     pub worker: WorkerName,
     /// What the user wants.
     pub lifecycle: Lifecycle,
@@ -166,14 +167,14 @@ impl Session {
     /// or of ours reads STOPPED for a while.
     pub const DOWN_GRACE: TimeDelta = TimeDelta::seconds(30);
 
-    /// A session that nobody has connected yet.
+    /// A session that nobody has connected yet: `worker` is none in particular.
     pub fn new(id: SessionId, name: SessionName, owner: UserId, worker: WorkerName, now: DateTime<Utc>) -> Self {
         Self {
             id,
             name,
             owner,
             worker,
-            lifecycle: Lifecycle::Connecting,
+            lifecycle: Lifecycle::Disconnected,
             epoch: Epoch::default(),
             revision: Revision::default(),
             phone: None,

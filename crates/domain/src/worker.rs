@@ -55,6 +55,10 @@ pub struct UpstreamSession {
     pub me: Option<Me>,
     /// The deployment that created it, if it says so.
     pub deployment: Option<DeploymentId>,
+    /// The worker it was created on, if it says so.
+    pub home: Option<WorkerName>,
+    /// Whether it is known to report elsewhere, or something else, than we want it to.
+    pub is_webhook_outdated: bool,
 }
 
 /// The account of a session.
@@ -75,13 +79,72 @@ pub struct SessionLabels {
     pub deployment: DeploymentId,
 }
 
-/// Whether a worker answers.
+/// What an operator wants of a worker. The same for all replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WorkerState {
+    /// It takes new sessions.
+    Active,
+    /// It takes none: its paired sessions stay, and whoever needs a new QR code gets it elsewhere.
+    Draining,
+    /// It is gone for good, and its sessions with it: they are placed anew.
+    Removed,
+}
+
+impl WorkerState {
+    const ALL: [Self; 3] = [Self::Active, Self::Draining, Self::Removed];
+
+    /// The word, as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl FromStr for WorkerState {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(ParseError { expected: "active, draining or removed" })
+    }
+}
+
+/// A worker that is configured here, and what was last heard of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerHealth {
+pub struct WorkerInfo {
     /// Which worker.
     pub name: WorkerName,
-    /// Whether it answered just now.
-    pub answers: bool,
+    /// How many sessions it may have.
+    pub capacity: u32,
+    /// Whether it answers.
+    pub health: WorkerHealth,
+    /// What it runs, once it has said so.
+    pub software: Option<WorkerSoftware>,
+}
+
+/// Whether a worker answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WorkerHealth {
+    /// It has not been asked yet.
+    Unknown,
+    /// It answered when it was last asked.
+    Up,
+    /// It did not, or fails so often that it is left alone for a while.
+    Down,
+}
+
+/// What a worker runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSoftware {
+    /// WAHA's engine, like `NOWEB`. One a server.
+    pub engine: Box<str>,
+    /// WAHA's version, like `2026.7.1`.
+    pub version: Box<str>,
 }
 
 #[cfg(test)]

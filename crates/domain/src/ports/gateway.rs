@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionAddress, SessionLabels, SessionStatus,
-    UpstreamSession, WorkerHealth, WorkerName,
+    UpstreamSession, WorkerInfo, WorkerName,
 };
 
 /// Why WAHA did not do its part. The causes are for the log; none may reach a client.
@@ -30,7 +30,8 @@ pub enum GatewayError {
     /// An answer that cannot be used (a 5xx, a cut or malformed body): what was asked may have happened.
     #[error("WAHA's answer was unusable: {0}")]
     Broken(String),
-    /// No connection, an unknown worker, or WAHA too busy with this session: nothing has happened.
+    /// No connection, an unknown worker, one that is left alone or has enough to do, or WAHA too busy with this session:
+    /// nothing has happened.
     #[error("WAHA cannot be reached: {0}")]
     Unavailable(String),
 }
@@ -141,6 +142,19 @@ pub trait WhatsAppGateway: Send + Sync {
     /// As [`WhatsAppGateway::groups`].
     async fn lid_twins(&self, at: &SessionAddress) -> Result<Vec<LidTwin>, GatewayError>;
 
-    /// Whether each configured worker answers, by name.
-    async fn health(&self) -> Vec<WorkerHealth>;
+    /// Makes a session report to where, and what, we want it to. WAHA stops and starts it for that: it is unreachable for
+    /// 1 to 3 s. Nothing else of its configuration changes. Never repeated by the adapter.
+    ///
+    /// # Errors
+    /// [`GatewayError::NoSession`] if there is none.
+    async fn renew_webhook(&self, at: &SessionAddress) -> Result<(), GatewayError>;
+
+    /// The configured workers by name, as they were last heard of, by any call that succeeded. One that answered is
+    /// [`WorkerHealth::Down`](crate::WorkerHealth::Down) after two probes in vain, and while it is left alone because it
+    /// fails. Asks nobody.
+    fn workers(&self) -> Vec<WorkerInfo>;
+
+    /// Asks every configured worker once whether it answers, and what it runs; returns what is known then. One that is left
+    /// alone is not asked before its pause is over.
+    async fn probe(&self) -> Vec<WorkerInfo>;
 }

@@ -6,6 +6,7 @@ mod snapshots;
 mod storage;
 mod system;
 mod webhook;
+mod workers;
 
 pub use bus::{Change, EventBus, Heard, Notice, ReplicaId};
 pub use gateway::{Created, GatewayError, WhatsAppGateway};
@@ -16,6 +17,7 @@ pub use storage::{
 };
 pub use system::{Clock, Random};
 pub use webhook::{Report, UpstreamEvent, WebhookReader, WebhookRefused};
+pub use workers::{Placement, Stray, StrayRepository, WorkerRepository};
 
 use std::sync::Arc;
 
@@ -26,6 +28,10 @@ pub struct Ports {
     pub sessions: Arc<dyn SessionRepository>,
     /// Where their leases are kept.
     pub leases: Arc<dyn LeaseRepository>,
+    /// What all replicas know of workers.
+    pub workers: Arc<dyn WorkerRepository>,
+    /// Which sessions in WAHA no row wants.
+    pub strays: Arc<dyn StrayRepository>,
     /// Where linked groups are kept.
     pub groups: Arc<dyn GroupRepository>,
     /// Where this deployment's id is kept.
@@ -55,4 +61,5 @@ pub use self::{
     },
     system::{MockClock, MockRandom},
     webhook::MockWebhookReader,
+    workers::{MockStrayRepository, MockWorkerRepository},
 };

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Campaign, CampaignId, ChatId, DeploymentId, GroupId, Lifecycle, LinkedGroup, LinkedGroupId, Observation,
-    PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
+    PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId, WorkerName,
 };
 
 /// A cause, for the log only. Shared, because one failure may answer many callers.
@@ -51,11 +51,6 @@ pub struct LeaseHolder(pub String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence(pub i64);
 
-impl Fence {
-    /// The fence of a session's first lease: nobody has held one before.
-    pub const FIRST: Self = Self(1);
-}
-
 /// The right to change one session in WAHA, until it runs out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -93,6 +88,20 @@ pub trait SessionRepository: Send + Sync {
     /// The owner's session with the groups linked under its present account and their active campaigns, in one round
     /// trip. Groups by link date then id, campaigns by start date then id.
     async fn overview(&self, owner: &UserId) -> Result<Option<SessionOverview>, StorageError>;
+
+    /// Those of these names that there are, in no particular order.
+    async fn all_named(&self, names: &[SessionName]) -> Result<Vec<Session>, StorageError>;
+
+    /// The sessions of a worker that are not disconnected, by id: at most `limit` of those past `after`.
+    async fn on_worker<'a>(
+        &self,
+        worker: &WorkerName,
+        after: Option<&'a SessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StorageError>;
+
+    /// Whether a session that its user wants is paired with that account.
+    async fn is_paired(&self, account: &ChatId) -> Result<bool, StorageError>;
 
     /// Moves the lifecycle to `to` if it is one of `from` and, where a fence is named, if that lease still holds.
     /// Returns whether it was moved. That makes the next revision.
@@ -143,7 +152,7 @@ pub trait SessionRepository: Send + Sync {
 #[async_trait]
 pub trait LeaseRepository: Send + Sync {
     /// The session's lease until `until`, if nobody else's runs past `now`; each one has a higher fence than all before
-    /// it, the first [`Fence::FIRST`]. `None` if somebody holds it or there is no such session.
+    /// it. `None` if somebody holds it or there is no such session.
     async fn acquire(
         &self,
         session: &SessionId,

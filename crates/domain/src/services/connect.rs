@@ -1,9 +1,15 @@
 //! Connect: from whatever is, to one row and one session in WAHA.
 
+mod placing;
+#[cfg(test)]
+mod testing;
+
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use self::placing::needs_new_code;
+use super::failing::is_failing;
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
 use super::news::News;
@@ -12,7 +18,8 @@ use super::status::StatusReader;
 use crate::flight::SingleFlight;
 use crate::ports::{Created, Fence, GatewayError, Ports};
 use crate::{
-    DeploymentId, Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UserId, WorkerName,
+    DeploymentId, Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UpstreamSession,
+    UserId,
 };
 
 /// Connects a user: works from every state, any number of times, from any number of callers and replicas at once, and
@@ -28,8 +35,17 @@ struct Parts {
     news: Arc<News>,
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
-    worker: WorkerName,
     deployment: OnceCell<DeploymentId>,
+}
+
+/// A session on its way up.
+struct Attempt {
+    /// As it was last seen.
+    session: Session,
+    /// Whether its row is connecting, and this has to end that.
+    is_connecting: bool,
+    /// Whether it is certain that WAHA has none.
+    is_absent: bool,
 }
 
 /// A session that WAHA has accepted.
@@ -42,7 +58,7 @@ pub struct Connected {
 }
 
 impl Connect {
-    /// The use case; its work runs on the present runtime. New sessions are placed on `worker`.
+    /// The use case; its work runs on the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -52,17 +68,16 @@ impl Connect {
         news: Arc<News>,
         leases: Arc<SessionLeases>,
         logout: &Logout,
-        worker: WorkerName,
     ) -> Self {
         let finisher = logout.finisher();
-        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, worker, deployment: OnceCell::new() };
+        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, deployment: OnceCell::new() };
         Self { parts: Arc::new(parts), flights: SingleFlight::new() }
     }
 
     /// Connects the user; whoever asks for the same user meanwhile shares the answer.
     ///
     /// # Errors
-    /// [`Error::WorkerFailing`] if only a logout could help, but the worker looks broken; [`Error::Busy`]; WAHA's and
+    /// [`Error::NoWorker`] if it needs a place and there is none; [`Error::WorkerFailing`] if only a logout could help, but the worker looks broken; [`Error::Busy`]; WAHA's and
     /// the database's failures. The row is disconnected again only where it is certain that WAHA has no such session;
     /// otherwise it stays as it is, and the next connect goes on from there.
     pub async fn run(&self, owner: &UserId) -> Result<Connected, Error> {
@@ -91,7 +106,9 @@ impl Parts {
     fn candidate(&self, owner: UserId) -> Result<Session, Error> {
         let id = self.ports.random.cuid().parse().map_err(|_| Error::Internal)?;
         let name = SessionName::generated(self.ports.random.bits());
-        Ok(Session::new(id, name, owner, self.worker.clone(), self.ports.clock.now()))
+        // Where it goes is decided under its lease.
+        let worker = self.ports.gateway.workers().into_iter().next().ok_or(Error::NoWorker)?.name;
+        Ok(Session::new(id, name, owner, worker, self.ports.clock.now()))
     }
 
     /// Whether there is nothing to do: no lease is needed to see that.
@@ -103,20 +120,21 @@ impl Parts {
     async fn converge(&self, id: &SessionId, fence: Fence) -> Result<(), Error> {
         let (sessions, clock) = (&self.ports.sessions, &self.ports.clock);
         self.finisher.finish(id, fence).await?;
-        let disconnected = [Lifecycle::Disconnected];
-        let again = sessions.transition(id, &disconnected, Lifecycle::Connecting, Some(fence), clock.now()).await?;
-
         let session = sessions.get(id).await?.ok_or(Error::NotFound)?;
-        let connecting = session.lifecycle == Lifecycle::Connecting;
-        // Nobody has asked WAHA for it yet, or not since it was deleted there.
-        let mut absent = fence == Fence::FIRST || again;
-        let outcome = self.bring_up(session, &mut absent, fence).await;
+        let mut attempt = match session.lifecycle {
+            // Nobody has asked WAHA for it yet, or not since it was deleted there.
+            Lifecycle::Disconnected => {
+                Attempt { session: self.place(&session, fence).await?, is_connecting: true, is_absent: true }
+            }
+            lifecycle => Attempt { session, is_connecting: lifecycle == Lifecycle::Connecting, is_absent: false },
+        };
+        let outcome = self.bring_up(&mut attempt, fence).await;
         let next = match &outcome {
             Ok(()) => Lifecycle::Connected,
-            Err(_) if absent => Lifecycle::Disconnected,
+            Err(_) if attempt.is_absent => Lifecycle::Disconnected,
             Err(_) => Lifecycle::Connecting,
         };
-        if connecting && next != Lifecycle::Connecting {
+        if attempt.is_connecting && next != Lifecycle::Connecting {
             let moved = sessions.transition(id, &[Lifecycle::Connecting], next, Some(fence), clock.now()).await?;
             if outcome.is_ok() && !moved {
                 // The user logged out meanwhile, or another replica took over: this connect did not win.
@@ -126,33 +144,42 @@ impl Parts {
         outcome
     }
 
-    /// Makes WAHA have the session and run it. If that fails, `absent` says whether it is certain that WAHA has none.
-    async fn bring_up(&self, session: Session, absent: &mut bool, fence: Fence) -> Result<(), Error> {
-        /// Each round answers one surprise: created by somebody else, or deleted under our hands.
-        const ROUNDS: usize = 3;
-        let at = session.address();
-        let mut session = session;
+    /// Makes WAHA have the session and run it.
+    async fn bring_up(&self, attempt: &mut Attempt, fence: Fence) -> Result<(), Error> {
+        /// Each round answers one surprise: created by somebody else, deleted under our hands, on a worker that is
+        /// emptied.
+        const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
-            let reading = self.reader.read_anew(session).await?;
-            session = (*reading.session).clone();
-            *absent = reading.upstream.is_none();
-            let done = match &reading.upstream {
-                None => match self.create(&session).await {
+            let reading = self.reader.read_anew(attempt.session.clone()).await?;
+            let upstream = reading.upstream.as_ref();
+            attempt.session = (*reading.session).clone();
+            attempt.is_absent = upstream.is_none();
+            if let Some(upstream) = upstream.filter(|upstream| has_failed_again(&attempt.session, upstream)) {
+                // Without a login there is none to throw away.
+                let has_login = upstream.me.is_some() || attempt.session.account.is_some();
+                if has_login && self.worker_is_failing(&attempt.session).await? {
+                    return Err(Error::WorkerFailing);
+                }
+            }
+            if needs_new_code(&attempt.session, upstream) && self.moves_away(attempt, fence).await? {
+                continue;
+            }
+            let (gateway, at) = (&self.ports.gateway, attempt.session.address());
+            let done = match upstream.map(|upstream| &upstream.status) {
+                None => match self.create(&attempt.session).await {
                     Ok(Created::New) => Ok(()),
                     Ok(Created::Existed) => {
-                        *absent = false;
+                        attempt.is_absent = false;
                         continue;
                     }
                     Err(error) => {
-                        *absent = is_definite(&error);
+                        attempt.is_absent = is_definite(&error);
                         Err(error)
                     }
                 },
-                Some(upstream) => match upstream.status {
-                    SessionStatus::Stopped => self.ports.gateway.start(&at).await.map_err(Error::from),
-                    SessionStatus::Failed => self.revive(&session, upstream.me.is_some(), fence).await,
-                    _ => Ok(()),
-                },
+                Some(SessionStatus::Stopped) => gateway.start(&at).await.map_err(Error::from),
+                Some(SessionStatus::Failed) => self.revive(&attempt.session, fence).await,
+                Some(_) => Ok(()),
             };
             match done {
                 Err(Error::Gateway(GatewayError::NoSession)) => {}
@@ -168,17 +195,13 @@ impl Parts {
     }
 
     /// Brings a session out of FAILED, where WAHA's start does nothing: the first time by a restart, and if it failed
-    /// again by a logout, which alone brings a new QR code once the phone has logged out. `named`: WAHA names an account.
-    async fn revive(&self, session: &Session, named: bool, fence: Fence) -> Result<(), Error> {
+    /// again by a logout, which alone brings a new QR code once the phone has logged out.
+    async fn revive(&self, session: &Session, fence: Fence) -> Result<(), Error> {
         let (gateway, sessions, at) = (&self.ports.gateway, &self.ports.sessions, session.address());
         if session.revived_at.is_none() {
             gateway.restart(&at).await?;
             sessions.set_revived(&session.id, fence, self.ports.clock.now()).await?;
             return Ok(());
-        }
-        // Without a login there is none to throw away.
-        if (named || session.account.is_some()) && self.worker_is_failing(session).await? {
-            return Err(Error::WorkerFailing);
         }
         gateway.logout(&at).await?;
         if !sessions.forget_pairing(&session.id, fence, self.ports.clock.now()).await? {
@@ -192,15 +215,10 @@ impl Parts {
         }
     }
 
-    /// Whether half or more of the worker's running sessions with a login are FAILED, this one and at least one other:
-    /// then the fault is not this user's, and nobody's login is thrown away for it.
+    /// Whether the fault is not this user's: then nobody's login is thrown away for it.
     async fn worker_is_failing(&self, session: &Session) -> Result<bool, Error> {
-        let mut all = self.ports.gateway.sessions(&session.worker).await?;
-        // QR codes that nobody scanned end as FAILED too, and say nothing of the worker.
-        all.retain(|other| other.status != SessionStatus::Stopped && other.me.is_some());
-        let failed: Vec<_> = all.iter().filter(|other| other.status == SessionStatus::Failed).collect();
-        let others = failed.iter().any(|other| other.name != session.name);
-        Ok(others && failed.len() * 2 >= all.len())
+        let all = self.ports.gateway.sessions(&session.worker).await?;
+        Ok(is_failing(&all, Some(&session.name)))
     }
 
     async fn labels(&self, owner: &UserId) -> Result<SessionLabels, Error> {
@@ -213,6 +231,11 @@ impl Parts {
     }
 }
 
+/// Whether a restart did not bring it out of FAILED, or not for long: then only a logout can.
+fn has_failed_again(session: &Session, upstream: &UpstreamSession) -> bool {
+    upstream.status == SessionStatus::Failed && session.revived_at.is_some()
+}
+
 /// Whether a failed create certainly created nothing.
 fn is_definite(error: &Error) -> bool {
     match error {
@@ -223,6 +246,7 @@ fn is_definite(error: &Error) -> bool {
         | Error::ActiveCampaign
         | Error::VersionGone
         | Error::TooSoon(_)
+        | Error::NoWorker
         | Error::WorkerFailing
         | Error::Busy
         | Error::Internal
@@ -232,26 +256,17 @@ fn is_definite(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::{active, connect_with, row};
     use super::*;
     use crate::ports::{MockSessionRepository, MockWhatsAppGateway};
-    use crate::services::Services;
-    use crate::services::testing::{ports, session, upstream};
+    use crate::services::testing::{session, upstream};
 
     fn connecting() -> MockSessionRepository {
-        let mut sessions = MockSessionRepository::new();
-        sessions.expect_ensure().returning(|_| Ok(session(Lifecycle::Connecting)));
-        sessions.expect_get().returning(|_| Ok(Some(session(Lifecycle::Connecting))));
-        sessions.expect_record().returning(|_, _, _, _| Ok(true));
-        sessions
-            .expect_transition()
-            .withf(|_, from, _, _, _| from == [Lifecycle::Disconnected])
-            .returning(|_, _, _, _, _| Ok(false));
-        sessions
+        row(session(Lifecycle::Connecting))
     }
 
     async fn connect(sessions: MockSessionRepository, gateway: MockWhatsAppGateway) -> Result<Connected, Error> {
-        let services = Services::new(&ports(sessions, gateway), "default".parse().unwrap(), 1 << 20);
-        services.connect.run(&"alice".parse().unwrap()).await
+        connect_with(sessions, gateway, active()).await
     }
 
     /// The row is moved from connecting to `to`, once.
@@ -304,7 +319,7 @@ mod tests {
         let mut gateway = MockWhatsAppGateway::new();
         gateway.expect_session().returning(|_| Ok(None));
         gateway.expect_create().times(1).returning(|_, _| Err(GatewayError::Timeout));
-        // Any transition but the one from disconnected would panic.
+        // Any transition would panic.
         let answer = connect(connecting(), gateway).await;
         assert!(matches!(answer, Err(Error::Gateway(GatewayError::Timeout))), "{answer:?}");
     }

@@ -3,13 +3,16 @@
 mod access;
 mod connect;
 mod directory;
+mod failing;
 mod lease;
 mod link_group;
 mod logout;
 mod news;
 mod overview;
 mod phone;
+mod pool;
 mod qr;
+mod reconcile;
 mod reports;
 mod restart;
 mod roster;
@@ -27,7 +30,9 @@ pub use link_group::{LinkGroup, UnlinkGroup};
 pub use logout::Logout;
 pub use overview::GetSession;
 pub use phone::SetPhone;
+pub use pool::WorkerWatch;
 pub use qr::{GetQr, RequestPairingCode};
+pub use reconcile::{Alarm, Finding, Reconciler, Round};
 pub use reports::TakeReport;
 pub use restart::Restart;
 pub use status::{GetStatus, Reading, StatusReader};
@@ -38,7 +43,6 @@ use std::sync::Arc;
 use self::news::News;
 use self::qr::QrCodes;
 use self::roster::Roster;
-use crate::WorkerName;
 use crate::ports::Ports;
 
 /// Every use case, wired to the same ports.
@@ -65,10 +69,13 @@ pub struct Services {
     pub set_phone: SetPhone,
     /// Groups and contacts.
     pub directory: Arc<Directory>,
+    /// What brings rows and WAHA together again.
+    pub reconciler: Reconciler,
     /// Links a group.
     pub link_group: LinkGroup,
     /// Unlinks a group.
     pub unlink_group: UnlinkGroup,
+    workers: WorkerWatch,
     news: Arc<News>,
 }
 
@@ -76,12 +83,12 @@ impl Services {
     /// How much memory lists take unless told otherwise: those of some 5 000 000 groups and contacts.
     pub const DIRECTORY_MEMORY: u64 = 256 * 1024 * 1024;
 
-    /// The use cases on `ports`; new sessions are placed on `worker`, and lists in memory take up to `directory_memory`
-    /// bytes. Work that outlives its caller runs on the present runtime.
+    /// The use cases on `ports`; lists in memory take up to `directory_memory` bytes. Work that outlives its caller runs on
+    /// the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn new(ports: &Ports, worker: WorkerName, directory_memory: u64) -> Self {
+    pub fn new(ports: &Ports, directory_memory: u64) -> Self {
         let Ports { sessions, gateway, clock, random, leases, .. } = ports.clone();
         let roster = Arc::new(Roster::new(sessions.clone(), clock.clone()));
         let news = Arc::new(News::new(ports, roster.clone()));
@@ -91,12 +98,14 @@ impl Services {
         let logout = Logout::new(ports, news.clone(), leases.clone());
         let directory = Arc::new(Directory::new(ports, reader.clone(), news.clone(), directory_memory));
         Self {
-            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, worker),
+            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },
             get_status: GetStatus::new(roster.clone(), reader.clone()),
             get_qr: GetQr::new(roster.clone(), reader.clone(), codes.clone(), clock.clone()),
+            workers: WorkerWatch::new(gateway.clone(), clock.clone()),
             request_pairing_code: RequestPairingCode::new(roster, reader.clone(), gateway, clock.clone()),
             watch: WatchSession::new(ports, reader.clone(), codes, news.clone()),
+            reconciler: Reconciler::new(ports, reader.clone(), news.clone(), leases.clone(), &logout),
             take_report: TakeReport::new(reader, directory.clone()),
             restart: Restart::new(ports, news.clone(), leases),
             logout,
@@ -108,8 +117,20 @@ impl Services {
         }
     }
 
+    /// Asks all workers whether they answer, again and again, for ever. Without it, nothing is known of workers, and one that
+    /// was left alone may not be called again.
+    pub async fn watch_workers(&self) {
+        self.workers.run().await;
+    }
+
     /// Follows what other replicas change, for ever. Without it, this one learns of their changes when it looks for itself.
     pub async fn follow(&self) {
         self.news.follow(&self.directory).await;
+    }
+
+    /// Reconciles for ever, whenever no other replica does. Without it, what a crash or an outage left behind stays until
+    /// its user comes back.
+    pub async fn reconcile(&self) {
+        self.reconciler.run().await;
     }
 }

@@ -164,7 +164,7 @@ mod tests {
         sessions.expect_record().returning(|_, _, _: &Observation, _| Ok(true));
         let ports: Ports = ports(sessions, gateway);
         let clock = Arc::clone(&ports.clock);
-        (Services::new(&ports, "default".parse().unwrap(), 1 << 20), clock)
+        (Services::new(&ports, 1 << 20), clock)
     }
 
     async fn run(services: &Services) -> Result<QrCode, Error> {

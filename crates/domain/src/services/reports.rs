@@ -59,7 +59,14 @@ impl TakeReport {
                 self.directory.take(Whose { worker, session, account: me.map(|me| me.id) }, group);
             }
             Report::Status { at, status } => {
-                let upstream = UpstreamSession { name: session.clone(), status, me, deployment: None };
+                let upstream = UpstreamSession {
+                    name: session.clone(),
+                    status,
+                    me,
+                    deployment: None,
+                    home: None,
+                    is_webhook_outdated: false,
+                };
                 if self.statuses.add((worker, session), Told { at, upstream }) {
                     self.runtime.spawn(Arc::clone(&self.statuses).take_next());
                 }

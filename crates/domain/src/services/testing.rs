@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::ports::{
     Clock, Fence, Lease, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
-    MockSessionRepository, MockSnapshotStore, MockTaskLeases, MockWhatsAppGateway, Ports,
+    MockSessionRepository, MockSnapshotStore, MockStrayRepository, MockTaskLeases, MockWhatsAppGateway,
+    MockWorkerRepository, Ports,
 };
 use crate::{Lifecycle, LocalBus, Me, Session, SessionOverview, SessionStatus, UpstreamSession};
 
@@ -48,7 +49,14 @@ pub(super) fn session(lifecycle: Lifecycle) -> Session {
 
 pub(super) fn upstream(status: SessionStatus) -> UpstreamSession {
     let me = Some(Me { id: "34600111222@c.us".parse().unwrap(), lid: None });
-    UpstreamSession { name: "session_1".parse().unwrap(), status, me, deployment: None }
+    UpstreamSession {
+        name: "session_1".parse().unwrap(),
+        status,
+        me,
+        deployment: None,
+        home: None,
+        is_webhook_outdated: false,
+    }
 }
 
 /// One row, kept as a database does.
@@ -114,6 +122,8 @@ pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGatewa
     Ports {
         sessions: Arc::new(sessions),
         leases: Arc::new(free_leases()),
+        workers: Arc::new(MockWorkerRepository::new()),
+        strays: Arc::new(MockStrayRepository::new()),
         groups: Arc::new(MockGroupRepository::new()),
         deployments: Arc::new(deployments),
         snapshots: Arc::new(MockSnapshotStore::new()),

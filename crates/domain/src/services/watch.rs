@@ -199,7 +199,7 @@ mod tests {
     fn app(status: SessionStatus) -> (Services, Waha, Row) {
         let (waha, row) = (Waha::new(status), Row::of(session(Lifecycle::Connected)));
         let ports = ports(row.repository(), waha.gateway());
-        (Services::new(&ports, "default".parse().unwrap(), 1 << 20), waha, row)
+        (Services::new(&ports, 1 << 20), waha, row)
     }
 
     async fn watch(services: &Services) -> Watcher {

@@ -24,8 +24,8 @@ pub struct Observation {
     pub revived_at: Option<DateTime<Utc>>,
     /// See [`Session::reported_at`].
     pub reported_at: Option<DateTime<Utc>>,
-    /// See [`Session::phone`]: another one only at the first WORKING of a pairing, so that a user's own later number
-    /// stays.
+    /// See [`Session::phone`]: another one only at the first WORKING of a pairing, or once that names the account, so that
+    /// a user's own later number stays.
     pub phone: Option<PhoneNumber>,
 }
 
@@ -70,9 +70,8 @@ impl Session {
             // Only `status` tells whether a session is logged in: WAHA sets `me` before that and keeps it after.
             SessionStatus::Working => {
                 seen.revived_at = None;
-                if let Some(me) = upstream.and_then(|session| session.me.as_ref()) {
-                    seen.pair(&me.id, now);
-                }
+                let me = upstream.and_then(|session| session.me.as_ref());
+                seen.pair(me.map(|me| &me.id), now);
             }
             // A QR code is offered only to a session without a login.
             SessionStatus::ScanQrCode => {
@@ -112,13 +111,18 @@ impl Session {
 }
 
 impl Observation {
-    fn pair(&mut self, account: &ChatId, now: DateTime<Utc>) {
-        let other = self.account.as_ref().is_some_and(|known| known != account);
-        if other {
+    /// It works, so it is paired, even if nobody knows yet with which account.
+    fn pair(&mut self, account: Option<&ChatId>, now: DateTime<Utc>) {
+        let is_first = self.paired_at.is_none();
+        self.paired_at = self.paired_at.or(Some(now));
+        let Some(account) = account else { return };
+        let is_unnamed = self.account.is_none();
+        let is_other = self.account.as_ref().is_some_and(|known| known != account);
+        if is_other {
             self.epoch = self.epoch.next();
-        }
-        if other || self.paired_at.is_none() {
             self.paired_at = Some(now);
+        }
+        if is_first || is_unnamed || is_other {
             self.phone = account.phone();
             self.account = Some(account.clone());
         }
@@ -152,6 +156,8 @@ mod tests {
             status,
             me: account.map(|id| Me { id: id.parse().unwrap(), lid: None }),
             deployment: None,
+            home: None,
+            is_webhook_outdated: false,
         }
     }
 
@@ -190,6 +196,29 @@ mod tests {
         );
         assert_eq!(again.phone.as_ref().unwrap().as_str(), "+34600111222");
         assert_eq!(again.epoch, Epoch(0), "the same account is the same epoch");
+    }
+
+    #[test]
+    fn what_works_is_paired_before_its_account_is_named() {
+        let at = |minutes| now() + TimeDelta::minutes(minutes);
+        let nameless = after(session(), SessionStatus::Working, None, at(0));
+        assert_eq!((nameless.paired_at, &nameless.account, &nameless.phone), (Some(at(0)), &None, &None));
+        assert_eq!(nameless.observe(Some(&upstream(SessionStatus::Working, None)), at(1)), None);
+        let failed = after(nameless.clone(), SessionStatus::Failed, None, at(1));
+        assert_eq!(failed.paired_at, Some(at(0)));
+
+        let named = after(nameless, SessionStatus::Working, Some("34600111222@c.us"), at(2));
+        assert_eq!((named.paired_at, named.epoch), (Some(at(0)), Epoch(0)), "the same pairing");
+        assert_eq!(named.phone.as_ref().unwrap().as_str(), "+34600111222");
+        let silent = after(named, SessionStatus::Working, None, at(3));
+        assert_eq!(silent.account.as_ref().unwrap().as_str(), "34600111222@c.us");
+
+        let scanned = after(silent, SessionStatus::ScanQrCode, None, at(4));
+        let again = after(scanned, SessionStatus::Working, None, at(5));
+        assert_eq!((again.paired_at, again.epoch), (Some(at(5)), Epoch(0)), "nobody knows yet whose it is");
+        let other = after(again, SessionStatus::Working, Some("491701234567@c.us"), at(6));
+        assert_eq!((other.paired_at, other.epoch), (Some(at(6)), Epoch(1)));
+        assert_eq!(other.phone.unwrap().as_str(), "+491701234567");
     }
 
     #[test]

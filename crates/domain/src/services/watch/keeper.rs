@@ -291,7 +291,7 @@ impl Keeper {
             return TimeDelta::seconds(1 << failures.min(10)).min(Self::LONGEST_BACKOFF);
         }
         let is_settled = match self.session.status {
-            Some(SessionStatus::Working) => self.session.paired_at.is_some(),
+            Some(SessionStatus::Working) => self.session.paired_at.is_some() && self.session.account.is_some(),
             Some(SessionStatus::Stopped | SessionStatus::Failed) => true,
             _ => false,
         };
