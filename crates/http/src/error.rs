@@ -35,6 +35,9 @@ fn told(error: &Error) -> Told {
         Error::TooSoon(_) => {
             (Code::TooManyRequests, "refreshed_recently", "The lists were refreshed a moment ago: try again later")
         }
+        Error::NoWorker => {
+            (Code::ServiceUnavailable, "no_worker", "All WhatsApp servers are full or out of reach: try again later")
+        }
         Error::WorkerFailing => (
             Code::ServiceUnavailable,
             "worker_failing",

@@ -13,6 +13,7 @@ mod webhooks;
 pub mod trpc;
 
 pub use auth::{Principal, Scope, Secret, ShortSecret, TokenKey, TokenRefused};
+pub use health::DatabaseHealth;
 pub use live::Live;
 pub use routes::routes;
 pub use state::State;

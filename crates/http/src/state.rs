@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use switchboard_domain::ports::{Database, WebhookReader, WhatsAppGateway};
+use switchboard_domain::ports::{WebhookReader, WhatsAppGateway};
 use switchboard_domain::services::Services;
 
 use crate::Live;
 use crate::auth::TokenKey;
+use crate::health::DatabaseHealth;
 
 /// The use cases, and who may use them.
 pub struct State {
@@ -15,7 +16,7 @@ pub struct State {
     /// Whose tokens are good.
     pub tokens: TokenKey,
     /// Asked whether it is there.
-    pub database: Arc<dyn Database>,
+    pub database: DatabaseHealth,
     /// Asked which workers answer.
     pub gateway: Arc<dyn WhatsAppGateway>,
     /// The open streams.

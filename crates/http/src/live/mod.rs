@@ -44,6 +44,11 @@ impl Live {
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
+
+    /// Whether the process is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
 }
 
 /// What a stream tells.
@@ -64,7 +69,7 @@ pub(crate) struct Stream {
     watcher: Watcher,
     seat: Seat,
     stopping: watch::Receiver<bool>,
-    principal: Principal,
+    principal: Arc<Principal>,
 }
 
 impl Stream {
@@ -74,7 +79,7 @@ impl Stream {
     /// Those of [`switchboard_domain::services::WatchSession::run`].
     pub(crate) async fn open(
         state: Arc<State>,
-        principal: Principal,
+        principal: Arc<Principal>,
         name: &SessionName,
     ) -> Result<Self, switchboard_domain::Error> {
         let watcher = state.services.watch.run(&principal.user, name).await?;

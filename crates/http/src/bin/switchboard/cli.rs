@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use switchboard_domain::UserId;
+use switchboard_domain::{UserId, WorkerName};
 use switchboard_http::Scope;
 use switchboard_waha_fake::Engine;
 
@@ -30,11 +30,46 @@ pub(crate) enum Command {
     Serve,
     /// Bring the database's schema up to date.
     Migrate,
+    /// Look at the WAHA servers, and say which of them take new sessions: for all replicas at once.
+    #[command(subcommand)]
+    Workers(WorkersCommand),
     /// Print a bearer token for a user, signed with the configured secret.
     Token(TokenOptions),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkersCommand {
+    /// List the configured workers and those that the database knows: their state, whether they answer, what they run, and
+    /// how many sessions they have.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a worker no new sessions. Who is paired stays; whoever needs a new QR code gets it on another worker. `activate`
+    /// takes it back.
+    Drain {
+        /// Its name.
+        name: WorkerName,
+    },
+    /// Give a worker new sessions (again).
+    Activate {
+        /// Its name.
+        name: WorkerName,
+    },
+    /// Give a worker up: whoever is still on it is disconnected, and scans a QR code on another worker. Nothing is deleted in
+    /// that WAHA, to which the phones stay linked: shut it down, or delete its sessions there. `activate` brings the worker
+    /// back.
+    Remove {
+        /// Its name.
+        name: WorkerName,
+        /// Even if it still has sessions.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

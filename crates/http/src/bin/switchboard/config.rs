@@ -1,5 +1,8 @@
 //! The configuration: defaults < `switchboard.toml` < `SWITCHBOARD__SECTION__KEY`.
 
+mod indexed;
+mod waha;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
@@ -11,10 +14,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use switchboard_domain::services::Services;
 use switchboard_http::{Live, Page, Secret, WEBHOOKS_PATH};
-use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
+use switchboard_waha_adapter::{ClientConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use self::indexed::Indexed;
+use self::waha::Waha;
 use super::wiring::ServiceLimits;
 
 /// Everything that can be configured, as it was written. What has a form of its own is checked by the getters, which
@@ -39,6 +44,7 @@ struct Server {
     trpc_path: String,
     #[serde(deserialize_with = "list_or_commas")]
     cors_origins: Vec<String>,
+    drain_seconds: u64,
     shutdown_seconds: u64,
     page: bool,
 }
@@ -48,30 +54,6 @@ struct Server {
 struct Database {
     url: SecretString,
     max_connections: usize,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Waha {
-    url: Option<String>,
-    api_key: Option<SecretString>,
-    webhook_url: Option<String>,
-    webhook_secret: Option<SecretString>,
-    previous_webhook_secret: Option<SecretString>,
-    deadlines: WahaDeadlines,
-    /// Of an answer with groups or contacts.
-    lists_max_bytes: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "the keys say their unit")]
-struct WahaDeadlines {
-    connect_seconds: u64,
-    status_seconds: u64,
-    qr_seconds: u64,
-    lifecycle_seconds: u64,
-    lists_seconds: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,6 +99,7 @@ impl Default for Server {
             workers: None,
             trpc_path: "/api/trpc".to_owned(),
             cors_origins: Vec::new(),
+            drain_seconds: 2,
             shutdown_seconds: 30,
             page: true,
         }
@@ -126,19 +109,6 @@ impl Default for Server {
 impl Default for Database {
     fn default() -> Self {
         Self { url: SecretString::from("sqlite://switchboard.sqlite"), max_connections: 16 }
-    }
-}
-
-impl Default for WahaDeadlines {
-    fn default() -> Self {
-        let defaults = Deadlines::default();
-        Self {
-            connect_seconds: defaults.connect.as_secs(),
-            status_seconds: defaults.status.as_secs(),
-            qr_seconds: defaults.qr.as_secs(),
-            lifecycle_seconds: defaults.lifecycle.as_secs(),
-            lists_seconds: defaults.lists.as_secs(),
-        }
     }
 }
 
@@ -168,6 +138,9 @@ pub(crate) struct ServerConfig {
     pub(crate) workers: Option<usize>,
     pub(crate) trpc_path: String,
     pub(crate) cors_origins: Vec<String>,
+    /// How long everything is still answered at a stop.
+    pub(crate) drain: Duration,
+    /// How long what is under way then may take.
     pub(crate) shutdown: Duration,
     pub(crate) page: Page,
 }
@@ -191,6 +164,7 @@ impl Config {
         };
         // Not parsed before their type is known: an API key like 00123 is no number.
         let environment = Environment::with_prefix("SWITCHBOARD").prefix_separator("__").separator("__");
+        let environment = Indexed(environment);
         let merged = config::Config::builder().add_source(source).add_source(environment).build();
         // The first line says where; the next ones repeat the text there, which may be a secret.
         let merged = merged.map_err(|error| anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))?;
@@ -206,20 +180,22 @@ impl Config {
         self.auth()?;
         self.limits()?;
         self.log()?;
-        let worker = self.worker()?;
+        let workers = self.workers()?;
         super::wiring::gateway(self)?;
         super::wiring::storage(self)?;
+        let origins: Vec<_> = workers.iter().map(|worker| worker.url.origin().ascii_serialization()).collect();
         Ok(format!(
-            "The configuration is good: tRPC at http://{}{}, {} database, WAHA at {}.",
+            "The configuration is good: tRPC at http://{}{}, {} database, {} at {}.",
             server.bind,
             server.trpc_path,
             if self.database.url.expose_secret().starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" },
-            worker.url.origin().ascii_serialization(),
+            if let [_] = workers[..] { "WAHA".to_owned() } else { format!("{} WAHA workers", workers.len()) },
+            origins.join(", "),
         ))
     }
 
     pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
-        let Server { bind, workers, trpc_path, cors_origins, shutdown_seconds, page } = &self.server;
+        let Server { bind, workers, trpc_path, cors_origins, drain_seconds, shutdown_seconds, page } = &self.server;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
         if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
@@ -242,6 +218,7 @@ impl Config {
             workers: *workers,
             trpc_path: trpc_path.clone(),
             cors_origins: cors_origins.clone(),
+            drain: Duration::from_secs(*drain_seconds),
             shutdown: Duration::from_secs(*shutdown_seconds),
             page: if *page { Page::On } else { Page::Off },
         })
@@ -281,42 +258,13 @@ impl Config {
         })
     }
 
-    /// The WAHA server.
-    pub(crate) fn worker(&self) -> anyhow::Result<WorkerConfig> {
-        const URL: &str = "the address of your WAHA server, like http://127.0.0.1:3000";
-        let url = self.waha.url.as_deref().filter(|url| !url.is_empty()).ok_or_else(|| missing("waha.url", URL))?;
-        let api_key = present("waha.api_key", self.waha.api_key.as_ref(), "the API key of your WAHA server")?;
-        Ok(WorkerConfig {
-            name: super::wiring::worker_name(),
-            url: web_url("waha.url", url, URL)?,
-            api_key: api_key.clone(),
-            webhook: self.webhook()?,
-        })
+    /// The WAHA servers, one or more.
+    pub(crate) fn workers(&self) -> anyhow::Result<Vec<WorkerConfig>> {
+        self.waha.workers()
     }
 
     pub(crate) fn waha_client(&self) -> anyhow::Result<ClientConfig> {
-        let WahaDeadlines { connect_seconds, status_seconds, qr_seconds, lifecycle_seconds, lists_seconds } =
-            self.waha.deadlines;
-        let deadline = |key: &str, seconds: u64| match seconds {
-            1..=3600 => Ok(Duration::from_secs(seconds)),
-            _ => Err(anyhow!("waha.deadlines.{key}: expected 1 to 3600 seconds, found {seconds}")),
-        };
-        let defaults = Limits::default();
-        let lists = self.waha.lists_max_bytes.unwrap_or(defaults.lists);
-        if lists < 1024 {
-            bail!("waha.lists_max_bytes: expected 1024 or more, found {lists}");
-        }
-        Ok(ClientConfig {
-            deadlines: Deadlines {
-                connect: deadline("connect_seconds", connect_seconds)?,
-                status: deadline("status_seconds", status_seconds)?,
-                qr: deadline("qr_seconds", qr_seconds)?,
-                lifecycle: deadline("lifecycle_seconds", lifecycle_seconds)?,
-                lists: deadline("lists_seconds", lists_seconds)?,
-            },
-            limits: Limits { lists, ..defaults },
-            environment_proxy: false,
-        })
+        self.waha.client()
     }
 
     pub(crate) fn log(&self) -> anyhow::Result<(EnvFilter, LogFormat)> {
@@ -328,19 +276,6 @@ impl Config {
             other => bail!("log.format: expected pretty or json, found {other:?}"),
         };
         Ok((filter, format))
-    }
-
-    fn webhook(&self) -> anyhow::Result<Option<WebhookConfig>> {
-        const URL: &str = "the public address of this server's webhooks, like https://api.example.com/webhooks/waha";
-        let Some(url) = self.waha.webhook_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let secret = self.waha.webhook_secret.as_ref();
-        let secret = present("waha.webhook_secret", secret, "the secret that WAHA signs webhooks with")?;
-        let previous_secret = self.waha.previous_webhook_secret.clone();
-        Ok(Some(WebhookConfig {
-            url: web_url("waha.webhook_url", url, URL)?,
-            secret: secret.clone(),
-            previous_secret: previous_secret.filter(|secret| !secret.expose_secret().is_empty()),
-        }))
     }
 }
 
@@ -363,7 +298,8 @@ fn present<'a>(key: &str, secret: Option<&'a SecretString>, expected: &str) -> a
 }
 
 fn missing(key: &str, expected: &str) -> anyhow::Error {
-    let variable = format!("SWITCHBOARD__{}", key.replace('.', "__").to_uppercase());
+    let variable = key.replace(['.', '['], "__").replace(']', "").to_uppercase();
+    let variable = format!("SWITCHBOARD__{variable}");
     anyhow!("{key}: expected {expected}, but it is not set (here, or as {variable})")
 }
 

@@ -44,10 +44,11 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         name: wiring::worker_name(),
         url: waha.url().parse().context("the fake WAHA's address")?,
         api_key: SecretString::from(waha.api_key()),
+        capacity: WorkerConfig::CAPACITY,
         webhook: Some(webhook(address)?),
     };
     let webhooks = Arc::new(WahaWebhooks::new([&worker]));
-    let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default())?);
+    let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default(), Arc::new(SystemClock))?);
     let secret = Secret::new(random_text().into())?;
     let auth = AuthConfig { secret, issuer: None, audience: None };
     let limits =
@@ -56,6 +57,10 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
+    let watched = Arc::clone(&state);
+    tokio::spawn(async move { watched.services.watch_workers().await });
+    let reconciled = Arc::clone(&state);
+    tokio::spawn(async move { reconciled.services.reconcile().await });
     let phones = web::Data::from(Arc::clone(&waha));
     let more = move |server: &mut ServiceConfig| {
         server.app_data(phones.clone()).service(commands_page).service(sign_in).service(scan);
@@ -65,12 +70,13 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         workers: None,
         trpc_path: "/api/trpc".to_owned(),
         cors_origins: Vec::new(),
+        drain: Duration::ZERO,
         shutdown: Duration::from_secs(5),
         page: Page::Demo,
     };
     let server = serve::start(listener, &server, &state, more)?;
     announce(address, &waha.url());
-    let served = serve::until_stopped(server, &state).await;
+    let served = serve::until_stopped(server, &state, None).await;
     samples.abort();
     served
 }

@@ -8,6 +8,7 @@ mod migrate;
 mod serve;
 mod telemetry;
 mod wiring;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(options).await,
         Command::Serve => serve::run(config()?).await,
         Command::Migrate => migrate::run(&config()?).await,
+        Command::Workers(command) => workers::run(&config()?, command).await,
         Command::Token(options) => {
             let ttl = options.ttl()?;
             println!("{}", wiring::tokens(&config()?.auth()?).sign_scoped(&options.user, ttl, options.scope)?);

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle, Service as _};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::{Compress, Condition};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
-use switchboard_domain::ports::WhatsAppGateway;
+use socket2::SockRef;
+use switchboard_domain::SystemClock;
+use switchboard_domain::ports::Clock as _;
 use switchboard_http::{State, routes};
 use tokio::net::TcpSocket;
 
@@ -24,6 +27,11 @@ const BACKLOG: u32 = 2048;
 /// is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How long what was sent may lie about that a client does not read. The kernel would go on trying for a quarter of an hour,
+/// and a stream would have its place for as long.
+#[cfg(target_os = "linux")]
+const UNREAD: Duration = Duration::from_mins(1);
+
 /// Serves until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (filter, format) = config.log()?;
@@ -34,9 +42,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
     let _lock = storage.schema.lock()?;
     let tokens = wiring::tokens(&auth);
-    let state = wiring::state(&storage, Arc::clone(&gateway), webhooks, tokens, limits);
+    let state = wiring::state(&storage, gateway, webhooks, tokens, limits);
     let listener = listen(server.bind)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
+    let drain = Drain { time: server.drain, port: listener.try_clone()? };
     let server = start(listener, &server, &state, |_| {})?;
     let schema = Arc::clone(&storage.schema);
     let migration = async move {
@@ -45,25 +54,17 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         // Its end is no news; only its failure ends the server.
         std::future::pending::<anyhow::Result<()>>().await
     };
-    tokio::spawn(greet(gateway));
+    let watched = Arc::clone(&state);
+    tokio::spawn(async move { watched.services.watch_workers().await });
     let tidied = Arc::clone(&state);
     tokio::spawn(async move { tidied.services.directory.keep_tidy().await });
     let following = Arc::clone(&state);
     tokio::spawn(async move { following.services.follow().await });
+    let reconciled = Arc::clone(&state);
+    tokio::spawn(async move { reconciled.services.reconcile().await });
     tokio::select! {
-        served = until_stopped(server, &state) => served,
+        served = until_stopped(server, &state, Some(drain)) => served,
         failed = migration => failed,
-    }
-}
-
-/// Says once whether WAHA answers; `/readyz` says it from then on.
-async fn greet(gateway: Arc<dyn WhatsAppGateway>) {
-    for worker in gateway.health().await {
-        if worker.answers {
-            tracing::info!(worker = %worker.name, "WAHA answers");
-        } else {
-            tracing::warn!(worker = %worker.name, "WAHA does not answer yet: /readyz stays red until it does");
-        }
     }
 }
 
@@ -73,6 +74,9 @@ pub(crate) fn listen(bind: SocketAddr) -> anyhow::Result<TcpListener> {
         let socket = if bind.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // A server that was just stopped does not keep the next one out.
         socket.set_reuseaddr(true)?;
+        // Handed down to every connection that is taken.
+        #[cfg(target_os = "linux")]
+        SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD))?;
         socket.bind(bind)?;
         socket.listen(BACKLOG)?.into_std()
     };
@@ -89,9 +93,22 @@ pub(crate) fn start(
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
     let page = config.page;
     let app = move || {
+        let stopping = Arc::clone(&state);
         App::new()
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            // Last, and so around all others: what a browser asks first is answered by one of them.
+            .wrap_fn(move |request, service| {
+                let (answer, state) = (service.call(request), Arc::clone(&stopping));
+                async move {
+                    let mut answer = answer.await?;
+                    if state.live.is_stopping() {
+                        // Its client sends the next request on another connection, to whoever is there then.
+                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(answer)
+                }
+            })
             .configure(routes(&state, &trpc_path, page))
             .configure(more.clone())
     };
@@ -112,13 +129,48 @@ pub(crate) fn start(
     Ok(server.run())
 }
 
-/// Serves until SIGTERM or Ctrl-C; then streams are closed and requests under way are finished.
-pub(crate) async fn until_stopped(server: Server, state: &State) -> anyhow::Result<()> {
+/// What comes before a port is closed, so that no request is lost.
+///
+/// Everything is still answered, but no connection is kept: who closes a connection that is idle may close it on a request
+/// that is on its way. So whoever has a connection is told with an answer that it ends, and whoever looks at `/readyz` goes
+/// elsewhere.
+pub(crate) struct Drain {
+    time: Duration,
+    /// Another handle of the port.
+    port: TcpListener,
+}
+
+impl Drain {
+    /// How long connections that were taken last may take to send their request.
+    const LAST: Duration = Duration::from_millis(500);
+
+    /// Returns when the port may be closed.
+    async fn run(self, server: &ServerHandle) {
+        SystemClock.sleep(self.time).await;
+        // Nobody new is let in; they would be reset with the port, and so they find it closed.
+        if let Err(error) = SockRef::from(&self.port).listen(0) {
+            tracing::warn!(%error, "connections that are made now may be reset");
+        }
+        drop(self.port);
+        server.pause().await;
+        SystemClock.sleep(Self::LAST).await;
+    }
+}
+
+/// Serves until SIGTERM or Ctrl-C; then streams are closed, and the port too once it is drained, and requests under way
+/// are finished. A second signal ends the wait.
+pub(crate) async fn until_stopped(server: Server, state: &State, drain: Option<Drain>) -> anyhow::Result<()> {
     let handle = server.handle();
     let stop = async move {
         stop_signal().await;
         tracing::info!("stopping");
         state.live.stop();
+        if let Some(drain) = drain.filter(|drain| !drain.time.is_zero()) {
+            tokio::select! {
+                () = drain.run(&handle) => {}
+                () = stop_signal() => {}
+            }
+        }
         handle.stop(true).await;
     };
     let (served, ()) = tokio::join!(server, stop);
@@ -153,4 +205,20 @@ fn cors(origins: &[String]) -> Cors {
         .expose_headers(["retry-after"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_given_up_after_a_minute() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (taken, _) = listener.accept().unwrap();
+        assert_eq!(SockRef::from(&taken).tcp_user_timeout().unwrap(), Some(Duration::from_mins(1)));
+    }
 }

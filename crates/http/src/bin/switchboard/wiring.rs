@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use switchboard_domain::ports::{
     CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, Ports,
-    SessionRepository, SnapshotStore, StorageError, TaskLeases, WebhookReader, WhatsAppGateway,
+    SessionRepository, SnapshotStore, StorageError, StrayRepository, TaskLeases, WebhookReader, WhatsAppGateway,
+    WorkerRepository,
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
-use switchboard_http::{Live, State, TokenKey};
+use switchboard_http::{DatabaseHealth, Live, State, TokenKey};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
@@ -22,6 +23,8 @@ use super::config::{AuthConfig, Config};
 pub(crate) struct Storage {
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) leases: Arc<dyn LeaseRepository>,
+    pub(crate) workers: Arc<dyn WorkerRepository>,
+    pub(crate) strays: Arc<dyn StrayRepository>,
     pub(crate) groups: Arc<dyn GroupRepository>,
     pub(crate) campaigns: Arc<dyn CampaignRepository>,
     pub(crate) deployments: Arc<dyn DeploymentRepository>,
@@ -82,14 +85,15 @@ pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
     }
 }
 
-/// The configured WAHA; nothing is connected yet.
+/// The configured WAHA servers; nothing is connected yet.
 pub(crate) fn gateway(config: &Config) -> anyhow::Result<Arc<dyn WhatsAppGateway>> {
-    Ok(Arc::new(WahaGateway::new([config.worker()?], &config.waha_client()?).context("waha")?))
+    let gateway = WahaGateway::new(config.workers()?, &config.waha_client()?, Arc::new(SystemClock));
+    Ok(Arc::new(gateway.context("waha")?))
 }
 
 /// Whose reports are believed.
 pub(crate) fn webhooks(config: &Config) -> anyhow::Result<Arc<dyn WebhookReader>> {
-    Ok(Arc::new(WahaWebhooks::new(&[config.worker()?])))
+    Ok(Arc::new(WahaWebhooks::new(&config.workers()?)))
 }
 
 /// One store as all its ports, with what carries news between those who have it.
@@ -97,6 +101,8 @@ pub(crate) fn stored_in<S>(store: S, bus: impl EventBus + 'static) -> Storage
 where
     S: SessionRepository
         + LeaseRepository
+        + WorkerRepository
+        + StrayRepository
         + GroupRepository
         + CampaignRepository
         + DeploymentRepository
@@ -110,6 +116,8 @@ where
     Storage {
         sessions: store.clone(),
         leases: store.clone(),
+        workers: store.clone(),
+        strays: store.clone(),
         groups: store.clone(),
         campaigns: store.clone(),
         deployments: store.clone(),
@@ -145,6 +153,8 @@ pub(crate) fn state(
     let ports = Ports {
         sessions: storage.sessions.clone(),
         leases: storage.leases.clone(),
+        workers: storage.workers.clone(),
+        strays: storage.strays.clone(),
         groups: storage.groups.clone(),
         deployments: storage.deployments.clone(),
         snapshots: storage.snapshots.clone(),
@@ -154,12 +164,13 @@ pub(crate) fn state(
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };
-    let services = Services::new(&ports, worker_name(), limits.directory_memory);
+    let services = Services::new(&ports, limits.directory_memory);
     let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
-    Arc::new(State { services, tokens, database: storage.database.clone(), gateway, live, webhooks })
+    let database = DatabaseHealth::new(storage.database.clone());
+    Arc::new(State { services, tokens, database, gateway, live, webhooks })
 }
 
-/// The name of the one WAHA server.
+/// The name of a WAHA server that is not one of a list.
 pub(crate) fn worker_name() -> WorkerName {
     "default".parse().expect("a word of letters is a worker's name")
 }
