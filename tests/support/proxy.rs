@@ -15,6 +15,8 @@ use url::Url;
 pub struct Proxy {
     url: Url,
     silent: watch::Sender<bool>,
+    cuts: watch::Sender<()>,
+    forwarded: Arc<AtomicUsize>,
     abandoned: Arc<AtomicUsize>,
     accepting: AbortHandle,
 }
@@ -32,23 +34,28 @@ impl Proxy {
         url.set_port(Some(listener.local_addr().expect("an address").port())).expect("a port");
         let (silent, abandoned) = (watch::Sender::new(false), Arc::<AtomicUsize>::default());
         let (silence, counted) = (silent.clone(), abandoned.clone());
+        let (cuts, forwarded) = (watch::Sender::new(()), Arc::<AtomicUsize>::default());
+        let (cutting, counting) = (cuts.clone(), forwarded.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let port = server.get_ports().first().copied().unwrap_or(5432);
                 let (silence, counted) = (silence.subscribe(), counted.clone());
+                let (cut, open) = (cutting.subscribe(), Open::one_of(&counting));
                 match &server.get_hosts()[0] {
                     Host::Unix(folder) => {
                         let server = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await;
-                        tokio::spawn(forward(client, server.expect("the server is there"), silence, counted));
+                        let forwarding = forward(client, server.expect("the server is there"), silence, counted);
+                        tokio::spawn(until_cut(forwarding, cut, open));
                     }
                     Host::Tcp(host) => {
                         let server = TcpStream::connect((host.as_str(), port)).await;
-                        tokio::spawn(forward(client, server.expect("the server is there"), silence, counted));
+                        let forwarding = forward(client, server.expect("the server is there"), silence, counted);
+                        tokio::spawn(until_cut(forwarding, cut, open));
                     }
                 }
             }
         });
-        Self { url, silent, abandoned, accepting: accepting.abort_handle() }
+        Self { url, silent, cuts, forwarded, abandoned, accepting: accepting.abort_handle() }
     }
 
     /// Where it listens, as a URL of the same database.
@@ -65,6 +72,13 @@ impl Proxy {
     /// New connections are forwarded again; the others stay dead.
     pub fn speak_again(&self) {
         self.silent.send_replace(false);
+    }
+
+    /// Resets all connections, in the middle of whatever they carry. Returns how many there were.
+    pub fn cut(&self) -> usize {
+        let open = self.forwarded.load(Ordering::SeqCst);
+        self.cuts.send_replace(());
+        open
     }
 
     /// Waits until the client gives up a connection that has fallen silent.
@@ -86,12 +100,37 @@ impl Drop for Proxy {
     }
 }
 
+/// A connection that is counted for as long as this lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn one_of(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn until_cut(forwarding: impl Future<Output = ()>, mut cut: watch::Receiver<()>, _open: Open) {
+    tokio::select! {
+        () = forwarding => {}
+        _ = cut.changed() => {}
+    }
+}
+
 async fn forward(
     mut client: TcpStream,
     mut server: impl AsyncRead + AsyncWrite + Unpin,
     mut silent: watch::Receiver<bool>,
     abandoned: Arc<AtomicUsize>,
 ) {
+    // Whatever ends it, its client finds it reset.
+    client.set_zero_linger().expect("the socket is open");
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => return,
         _ = silent.wait_for(|silent| *silent) => {}

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use switchboard_domain::ports::{Clock as _, SessionRepository as _};
+use switchboard_domain::{Lifecycle, Session, SystemClock};
+use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-const SECRET: &str = "a secret of the tests, long enough";
+pub(crate) const SECRET: &str = "a secret of the tests, long enough";
 
 /// A good configuration, one setting a line.
 const GOOD: &[(&str, &str)] = &[
@@ -18,9 +21,10 @@ const GOOD: &[(&str, &str)] = &[
     ("WAHA__API_KEY", "00123"),
     ("AUTH__HS256_SECRET", SECRET),
     ("DATABASE__URL", "sqlite://switchboard.sqlite"),
+    ("SERVER__DRAIN_SECONDS", "0"),
 ];
 
-fn switchboard(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+pub(crate) fn switchboard(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
     for (key, value) in settings {
@@ -39,11 +43,85 @@ fn run(settings: &[(&str, &str)], arguments: &[&str]) -> Output {
 }
 
 /// The one line of a failure.
-fn failure(output: &Output) -> String {
+pub(crate) fn failure(output: &Output) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(!output.status.success(), "it succeeded: {text}");
     assert_eq!(text.lines().count(), 1, "one line: {text}");
     text
+}
+
+/// Runs a command that succeeds; returns what it printed.
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = switchboard(folder, GOOD, arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    failure(&switchboard(folder, GOOD, arguments).output().unwrap())
+}
+
+#[test]
+fn workers_are_listed_drained_activated_and_removed() {
+    let folder = TempDir::new().unwrap();
+    let unready = refused(folder.path(), &["workers", "list"]);
+    assert!(unready.contains("switchboard migrate"), "{unready}");
+    printed(folder.path(), &["migrate"]);
+    let listed = || {
+        let lines = printed(folder.path(), &["workers", "list"]);
+        let rows: Vec<String> =
+            lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(rows[0], "NAME STATE HEALTH ENGINE VERSION SESSIONS CAPACITY");
+        rows[1..].to_vec()
+    };
+    assert_eq!(listed(), ["default active down - - 0 500"]);
+
+    let unknown = refused(folder.path(), &["workers", "drain", "defualt"]);
+    assert!(unknown.contains("defualt") && unknown.contains("expected one of default"), "{unknown}");
+    assert_eq!(
+        printed(folder.path(), &["workers", "drain", "default"]),
+        "default is draining: it gets no new sessions, and still has 0 sessions.\n"
+    );
+    assert_eq!(listed(), ["default draining down - - 0 500"]);
+    printed(folder.path(), &["workers", "activate", "default"]);
+    assert_eq!(listed(), ["default active down - - 0 500"]);
+
+    have_session(folder.path());
+    let kept = refused(folder.path(), &["workers", "remove", "default"]);
+    for expected in
+        ["default still has 1 session,", "scan a QR code again", "switchboard workers drain default", "--yes"]
+    {
+        assert!(kept.contains(expected), "{kept}");
+    }
+    assert_eq!(listed(), ["default active down - - 1 500"]);
+    let removed = printed(folder.path(), &["workers", "remove", "default", "--yes"]);
+    assert!(removed.contains("default is removed") && removed.contains("Disconnected: 1 session."), "{removed}");
+    for expected in ["Phones stay linked to that WAHA", "shut it down", "switchboard workers activate default\n"] {
+        assert!(removed.contains(expected), "{removed}");
+    }
+    for (command, expected) in
+        [("remove", "the phones stay linked"), ("remove", "brings the worker"), ("drain", "`activate`")]
+    {
+        let help = printed(folder.path(), &["workers", command, "--help"]);
+        assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(expected), "{help}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&printed(folder.path(), &["workers", "list", "--json"])).unwrap();
+    let expected = serde_json::json!([{
+        "name": "default", "state": "removed", "health": "down", "engine": null, "version": null,
+        "sessions": 0, "capacity": 500
+    }]);
+    assert_eq!(json, expected);
+}
+
+/// Stores a session that is placed on the configured worker.
+#[tokio::main(flavor = "current_thread")]
+async fn have_session(folder: &Path) {
+    let store = SqliteStore::at(&folder.join("switchboard.sqlite"), SqliteOptions::default()).unwrap();
+    let [name, owner, worker] = ["session_1", "ana", "default"];
+    let (name, owner, worker) = (name.parse().unwrap(), owner.parse().unwrap(), worker.parse().unwrap());
+    let row = Session::new("tz4a98xxat96iws9zmbrgj3a".parse().unwrap(), name, owner, worker, SystemClock.now());
+    store.ensure(&Session { lifecycle: Lifecycle::Connected, ..row }).await.unwrap();
 }
 
 #[test]
@@ -63,6 +141,7 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("SERVER__TRPC_PATH", "api", &["server.trpc_path", "/api/trpc"]),
         ("SERVER__TRPC_PATH", "/v1", &["server.trpc_path", "/api/trpc", "/v1"]),
         ("SERVER__CORS_ORIGINS", "https://a.example, nonsense", &["server.cors_origins", "https://app.example.com"]),
+        ("SERVER__DRAIN_SECONDS", "soon", &["server.drain_seconds", "soon"]),
         ("SERVER__SHUTDOWN_SECONDS", "soon", &["server.shutdown_seconds", "soon"]),
         ("SERVER__PAGE", "maybe", &["server.page", "maybe"]),
         ("SERVER__PORT", "1", &["server", "port"]),

@@ -4,4 +4,17 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
+mod pg_faults;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod sigterm;
+#[cfg(test)]
+mod sqlite_faults;
+#[cfg(test)]
 mod two_servers;
+#[cfg(test)]
+mod wire;
+mod workers;

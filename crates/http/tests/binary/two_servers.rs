@@ -1,21 +1,13 @@
 //! Two `switchboard serve` on one PostgreSQL database, before one fake WAHA.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
-use serde_json::{Value, json};
 use support::events::{LiveStream, Told};
 use support::postgres;
-use switchboard_domain::SystemClock;
-use switchboard_http::{Secret, TokenKey};
 use switchboard_waha_fake::{FakeWaha, Options};
-use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-const SECRET: &str = "a secret of the tests, long enough";
+use super::server::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waha_reports_to_one_server_is_told_by_the_other_even_after_the_line_between_them_was_cut() {
@@ -25,8 +17,8 @@ async fn what_waha_reports_to_one_server_is_told_by_the_other_even_after_the_lin
     let waha = switchboard_waha_fake::start(Options { time_scale: 50.0, ..Options::default() }).await.unwrap();
     let first = Server::start(&database, &waha, None).await;
     let second = Server::start(&database, &waha, Some(&first)).await;
-    let name = first.connect().await;
-    let mut stream = second.watch(&name).await;
+    let name = first.connect("ana").await;
+    let mut stream = second.watch("ana", &name).await;
     stream.until(|state| state["status"] == "SCAN_QR_CODE").await;
     assert!(waha.scan(&name, "34600111222"));
     stream.until(|state| state["status"] == "WORKING").await;
@@ -64,7 +56,7 @@ async fn what_waha_reports_to_one_server_is_told_by_the_other_even_after_the_lin
         }
     }
 
-    let mut own = first.watch(&name).await;
+    let mut own = first.watch("ana", &name).await;
     own.state().await;
     for (server, mut stream) in [(first, own), (second, stream)] {
         let took = server.stop().await;
@@ -83,88 +75,4 @@ async fn change(waha: &FakeWaha, name: &str, n: usize, stream: &mut LiveStream) 
     assert!(waha.set_status(name, status));
     stream.until(|state| state["status"] == status).await;
     began.elapsed()
-}
-
-/// One of the two.
-struct Server {
-    child: Child,
-    url: String,
-    token: String,
-    client: reqwest::Client,
-    _folder: TempDir,
-}
-
-impl Server {
-    /// Starts one that has WAHA report to itself, or to another.
-    async fn start(database: &str, waha: &FakeWaha, reported_to: Option<&Self>) -> Self {
-        let folder = TempDir::new().unwrap();
-        // Freed before the server takes it; nobody else is given it so soon.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let url = format!("http://{address}");
-        let reports = reported_to.map_or(&*url, |other| &*other.url);
-        let child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
-            .arg("serve")
-            .current_dir(folder.path())
-            .env_clear()
-            .env("SWITCHBOARD__SERVER__BIND", address.to_string())
-            .env("SWITCHBOARD__SERVER__WORKERS", "1")
-            .env("SWITCHBOARD__DATABASE__URL", database)
-            .env("SWITCHBOARD__WAHA__URL", waha.url())
-            .env("SWITCHBOARD__WAHA__API_KEY", waha.api_key())
-            .env("SWITCHBOARD__WAHA__WEBHOOK_URL", format!("{reports}/webhooks/waha"))
-            .env("SWITCHBOARD__WAHA__WEBHOOK_SECRET", "what the fake WAHA signs with")
-            .env("SWITCHBOARD__AUTH__HS256_SECRET", SECRET)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let secret = Secret::new(SecretString::from(SECRET)).unwrap();
-        let key = TokenKey::new(&secret, None, None, Arc::new(SystemClock));
-        let token = key.sign(&"ana".parse().unwrap(), Duration::from_hours(1)).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let server = Self { child, url, token, client, _folder: folder };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let ready = server.client.get(format!("{}/readyz", server.url)).send().await;
-            if ready.is_ok_and(|answer| answer.status() == 200) {
-                return server;
-            }
-            assert!(Instant::now() < deadline, "the server does not get ready");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Connects the user; returns the session's name.
-    async fn connect(&self) -> String {
-        let request = self.client.post(format!("{}/api/trpc/user.initiateWhatsAppSession", self.url));
-        let answer = request.bearer_auth(&self.token).json(&json!(null)).send().await.unwrap();
-        let body: Value = answer.json().await.unwrap();
-        body["result"]["data"]["sessionName"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
-    }
-
-    async fn watch(&self, name: &str) -> LiveStream {
-        let request = self.client.get(format!("{}/v1/sessions/{name}/events", self.url));
-        LiveStream::open(request.bearer_auth(&self.token)).await
-    }
-
-    /// Asks it to stop; returns how long that takes.
-    async fn stop(mut self) -> Duration {
-        let began = Instant::now();
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < Duration::from_mins(1), "it does not stop");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        began.elapsed()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Ended already, as a rule.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -60,7 +60,7 @@ proptest! {
             body: Ok(Bytes::from(body)),
         };
         System::new().block_on(async {
-            let response = procedures(None).handle(|_| Caller::User, request).await;
+            let response = procedures(None).handle(|_| Caller::User, &request).await;
             check(&method, &path, response).await;
         });
     }

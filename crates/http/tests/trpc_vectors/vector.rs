@@ -137,7 +137,7 @@ impl Vector {
             },
         };
         let caller = |params: &ConnectionParams| Caller::of(header("authorization"), params.get("token"));
-        let response = router.handle(caller, request).await;
+        let response = router.handle(caller, &request).await;
 
         let header = |name: &str| response.header(name).map(str::to_owned);
         let (content_type, vary, allow) = (header("content-type"), header("vary"), header("allow"));
