@@ -1,4 +1,4 @@
-//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `demo`.
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `simulate`, `demo`.
 
 mod apt;
 mod chromium;
@@ -16,6 +16,7 @@ cargo xtask <command>
   test    every test, with a throwaway PostgreSQL and the real tRPC clients and a browser
   e2e     the tests of the page in a browser, which `test` runs too
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
+  simulate  a hundred thousand sessions on five hundred workers, and what goes wrong with them; arguments are passed on
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
 /// Why a task did not succeed, in a person's words.
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Some("test") => test(&rest),
         Some("e2e") => e2e(),
         Some("bench") => bench(&rest),
+        Some("simulate") => simulate(&rest),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -74,6 +76,12 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
     cargo(&["build", "--release", "--locked", "--package", "switchboard-http", "--package", "switchboard-waha-fake"])?;
     cargo(&["build", "--release", "--locked", "--package", "switchboard-bench"])?;
     let run = ["run", "--release", "--locked", "--package", "switchboard-bench", "--bin", "switchboard-bench", "--"];
+    self::run(cargo_command(&run).args(arguments))
+}
+
+fn simulate(arguments: &[String]) -> Result<(), Failure> {
+    let arguments = arguments.iter().skip_while(|argument| *argument == "--");
+    let run = ["run", "--release", "--locked", "--package", "switchboard-tests", "--bin", "switchboard-simulate", "--"];
     self::run(cargo_command(&run).args(arguments))
 }
 
