@@ -5,6 +5,7 @@ mod database;
 mod directory;
 mod goal;
 mod http;
+mod isolation;
 mod load;
 mod machine;
 mod measure;
@@ -43,6 +44,9 @@ struct Cli {
     /// Only the streams.
     #[arg(long)]
     streams: bool,
+    /// Only what the users of other WAHA servers notice of a sick one.
+    #[arg(long)]
+    isolation: bool,
     /// Only lists of this many entries; may be given several times.
     #[arg(long = "entries", value_name = "N")]
     entries: Vec<usize>,
@@ -72,6 +76,16 @@ impl Cli {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let mut terminate = signal(SignalKind::terminate())?;
+    if cli.isolation {
+        let found = tokio::select! {
+            found = isolation::run(Duration::from_secs(if cli.quick { 15 } else { 40 })) => found?,
+            () = tokio::time::sleep(DEADLINE) => anyhow::bail!("it took longer than {DEADLINE:?}"),
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            _ = terminate.recv() => anyhow::bail!("interrupted"),
+        };
+        println!("{found}");
+        return Ok(());
+    }
     // Whichever ends first, what was started is dropped, and with it killed.
     let report = tokio::select! {
         report = plan::run(&cli) => report?,

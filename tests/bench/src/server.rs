@@ -32,7 +32,8 @@ pub(crate) struct Setup {
     /// Where it runs and logs.
     pub(crate) folder: PathBuf,
     pub(crate) database_url: String,
-    pub(crate) waha_url: String,
+    /// The WAHA servers.
+    pub(crate) waha_urls: Vec<String>,
     /// Whether WAHA's reports are believed.
     pub(crate) believes_webhooks: bool,
 }
@@ -71,11 +72,16 @@ impl Setup {
         for (key, value) in [
             ("SERVER__WORKERS", "1"),
             ("DATABASE__URL", &self.database_url),
-            ("WAHA__URL", &self.waha_url),
             ("WAHA__API_KEY", Waha::API_KEY),
             ("AUTH__HS256_SECRET", SECRET),
         ] {
             command.env(format!("SWITCHBOARD__{key}"), value);
+        }
+        for (number, url) in self.waha_urls.iter().enumerate() {
+            let worker = format!("SWITCHBOARD__WAHA__WORKERS__{number}");
+            // The first one is called what one server alone would be.
+            let name = if number == 0 { "default".to_owned() } else { format!("w{number}") };
+            command.env(format!("{worker}__NAME"), name).env(format!("{worker}__URL"), url);
         }
         command
     }

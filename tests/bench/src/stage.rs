@@ -60,7 +60,7 @@ impl Stage {
             program: built("switchboard")?,
             folder: folder.path().to_owned(),
             database_url: database.url.clone(),
-            waha_url: waha.url(),
+            waha_urls: vec![waha.url()],
             believes_webhooks: false,
         };
         let server = setup.serve().await?;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -33,11 +34,22 @@ impl Waha {
     pub(crate) const API_KEY: &str = "a key of the benchmarks";
 
     pub(crate) fn start(program: &Path, entries: usize, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_at_pace(program, entries, folder, 0, TIME_SCALE)
+    }
+
+    /// One of several, that much faster than life.
+    pub(crate) fn start_at_pace(
+        program: &Path,
+        entries: usize,
+        folder: &Path,
+        number: usize,
+        time_scale: &str,
+    ) -> anyhow::Result<Self> {
         let entries = entries.to_string();
         let mut command = Command::new(program);
-        command.args(["--bind", "127.0.0.1:0", "--api-key", Self::API_KEY, "--time-scale", TIME_SCALE]);
+        command.args(["--bind", "127.0.0.1:0", "--api-key", Self::API_KEY, "--time-scale", time_scale]);
         command.args(["--groups", &entries, "--contacts", &entries]);
-        let (process, line) = Process::start_and_listen("waha", &mut command, folder)?;
+        let (process, line) = Process::start_and_listen(&format!("waha-{number}"), &mut command, folder)?;
         let address = line.rsplit_once("http://").context("the fake says where it listens")?.1.parse()?;
         Ok(Self { _process: process, address })
     }
@@ -59,6 +71,23 @@ impl Waha {
         let body = sessions.iter().map(one).collect::<serde_json::Value>().to_string();
         Request::put("/fake/sessions", &body).send(self.address).await?;
         Ok(())
+    }
+
+    /// From now on it takes so long for every answer; without a time, it is as it was.
+    pub(crate) async fn slow_down(&self, by: Option<Duration>) -> anyhow::Result<()> {
+        Request::delete("/fake/faults").send(self.address).await?;
+        if let Some(by) = by {
+            let fault = json!({ "path": "/api/", "action": "delay", "ms": by.as_millis() }).to_string();
+            Request::post("/fake/faults", None, &fault).send(self.address).await?;
+        }
+        Ok(())
+    }
+
+    /// The names of its sessions.
+    pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<String>> {
+        let sessions = Request::get("/fake/sessions", None).send(self.address).await?;
+        let sessions = sessions.as_array().context("sessions are a list")?.iter();
+        sessions.map(|session| Ok(session["name"].as_str().context("a session has a name")?.to_owned())).collect()
     }
 
     pub(crate) async fn forget_calls(&self) -> anyhow::Result<()> {
