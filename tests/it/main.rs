@@ -6,4 +6,8 @@ mod architecture;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod user_api;

@@ -9,11 +9,13 @@ use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use switchboard_domain::ports::{Generation, Ports, SnapshotHead};
-use switchboard_domain::services::{Directory, Services};
-use switchboard_domain::{ListKind, Session, SystemRandom, UserId};
-use switchboard_http::{Live, Page, Scope, Secret, State, TokenKey, WEBHOOKS_PATH, routes};
-use switchboard_waha_adapter::{ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
+use switchboard_domain::ports::{Clock as _, Generation, SnapshotHead};
+use switchboard_domain::services::{Directory, Round, Services};
+use switchboard_domain::{ListKind, Session, UserId, WorkerName, WorkerState};
+use switchboard_http::{DatabaseHealth, Live, Page, Scope, Secret, State, TokenKey, WEBHOOKS_PATH, routes};
+use switchboard_waha_adapter::{
+    BreakerConfig, ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig,
+};
 use switchboard_waha_fake::{Engine, FakeWaha, Options};
 use tokio::task::AbortHandle;
 
@@ -26,8 +28,11 @@ const TIME_SCALE: f64 = 50.0;
 
 /// A server with its database and its WAHA.
 pub struct TestApp {
-    /// The fake WAHA.
+    /// The fake WAHA, or the first of them.
     pub waha: Arc<FakeWaha>,
+    /// All of them: see [`TestApp::worker`].
+    pub wahas: Vec<Arc<FakeWaha>>,
+    capacities: Vec<u32>,
     /// The database.
     pub stores: Stores,
     /// The time of all replicas.
@@ -90,22 +95,97 @@ impl TestApp {
         Self::start(stores, options, true).await
     }
 
+    /// Before as many fake WAHAs as there are capacities, each for so many sessions.
+    ///
+    /// # Panics
+    /// If they cannot be started.
+    pub async fn with_workers(stores: Stores, capacities: &[u32]) -> Self {
+        Self::start_with(stores, Options::default(), capacities, false).await
+    }
+
     async fn start(stores: Stores, options: Options, reported_to: bool) -> Self {
+        Self::start_with(stores, options, &[500], reported_to).await
+    }
+
+    async fn start_with(stores: Stores, options: Options, capacities: &[u32], reported_to: bool) -> Self {
         let options = Options { time_scale: TIME_SCALE, ..options };
-        let waha = Arc::new(switchboard_waha_fake::start(options).await.expect("the fake WAHA starts"));
+        let mut wahas = Vec::new();
+        for _ in capacities {
+            let waha = switchboard_waha_fake::start(options.clone()).await.expect("the fake WAHA starts");
+            wahas.push(Arc::new(waha));
+        }
         let clock = Arc::new(TestClock::behind(if reported_to { Self::BEHIND } else { Duration::ZERO }));
-        let replica = Replica::start(&stores, &waha, &clock, reported_to);
-        Self { waha, stores, clock, replica }
+        let workers = workers(&wahas, capacities);
+        let replica = Replica::start(&stores, &workers, &clock, reported_to);
+        Self { waha: wahas[0].clone(), wahas, capacities: capacities.to_vec(), stores, clock, replica }
+    }
+
+    /// The name of that WAHA as a worker.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn worker(n: usize) -> WorkerName {
+        let name = if n == 0 { "default".to_owned() } else { format!("worker-{n}") };
+        name.parse().expect("a worker's name")
     }
 
     /// Another process on the same database and WAHA.
     pub fn replica(&self) -> Replica {
-        Replica::start(&self.stores, &self.waha, &self.clock, false)
+        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, false)
+    }
+
+    /// The same, but that WAHA is missing in its configuration.
+    pub fn replica_without(&self, n: usize) -> Replica {
+        let mut workers = workers(&self.wahas, &self.capacities);
+        workers.remove(n);
+        Replica::start(&self.stores, &workers, &self.clock, false)
+    }
+
+    /// Another process on the same database and WAHA, which is to be reported to.
+    pub fn replica_reported_to(&self) -> Replica {
+        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, true)
+    }
+
+    /// A process on another database before the same WAHA.
+    pub fn beside(&self, stores: &Stores) -> Replica {
+        Replica::start(stores, &workers(&self.wahas, &self.capacities), &self.clock, false)
+    }
+
+    /// A round of the reconciler.
+    pub async fn round(&self) -> Round {
+        self.round_by(&self.replica).await
+    }
+
+    /// A round of that replica's reconciler. The clock goes about as fast as the fake WAHA meanwhile.
+    pub async fn round_by(&self, replica: &Replica) -> Round {
+        let mut round = std::pin::pin!(replica.state.services.reconciler.round());
+        loop {
+            tokio::select! {
+                round = &mut round => return round,
+                () = tokio::time::sleep(Duration::from_millis(20)) => self.clock.advance(Duration::from_millis(500)),
+            }
+        }
+    }
+
+    /// A round after that time.
+    pub async fn round_after(&self, time: Duration) -> Round {
+        self.clock.advance(time);
+        self.round().await
     }
 
     /// The same, through connections of its own: what a process that is started again finds.
     pub async fn restarted(&self) -> Replica {
-        Replica::start(&self.stores.reopened().await, &self.waha, &self.clock, false)
+        let workers = workers(&self.wahas, &self.capacities);
+        Replica::start(&self.stores.reopened().await, &workers, &self.clock, false)
+    }
+
+    /// Gives that WAHA a state; returns how many sessions it lost.
+    ///
+    /// # Panics
+    /// If the database does not answer.
+    pub async fn set_state(&self, n: usize, state: WorkerState) -> u32 {
+        let lost = self.stores.workers.set_state(&Self::worker(n), state, self.clock.now()).await;
+        lost.expect("the database answers")
     }
 
     /// Puts the clock forward by `step`, again and again, until it is `so`.
@@ -193,6 +273,12 @@ impl TestApp {
         self.clock.advance(Duration::from_secs(1));
     }
 
+    /// Lets the pause be over in which a WAHA that failed again and again is left alone, and finds that it answers.
+    pub async fn waha_is_back(&self) {
+        self.clock.advance(BreakerConfig::default().longest_pause);
+        self.probe().await;
+    }
+
     /// Asks for the status until it is `wanted`, each time anew.
     ///
     /// # Panics
@@ -230,6 +316,18 @@ impl std::ops::Deref for TestApp {
     }
 }
 
+/// The fake WAHAs, as they are configured.
+fn workers(wahas: &[Arc<FakeWaha>], capacities: &[u32]) -> Vec<WorkerConfig> {
+    let worker = |(n, (waha, capacity)): (usize, (&Arc<FakeWaha>, &u32))| WorkerConfig {
+        name: TestApp::worker(n),
+        url: waha.url().parse().expect("the fake's address"),
+        api_key: SecretString::from(waha.api_key()),
+        capacity: *capacity,
+        webhook: None,
+    };
+    wahas.iter().zip(capacities).enumerate().map(worker).collect()
+}
+
 impl Replica {
     /// What its WAHA signs reports with, if it reports to it: as the real one did of which reports were recorded.
     pub const WEBHOOK_SECRET: &str = "my-hmac-key";
@@ -237,7 +335,7 @@ impl Replica {
     /// Another worker with that secret, which has no session of ours.
     pub const OTHER_WORKER: &str = "elsewhere";
 
-    fn start(stores: &Stores, waha: &FakeWaha, clock: &Arc<TestClock>, reported_to: bool) -> Self {
+    fn start(stores: &Stores, workers: &[WorkerConfig], clock: &Arc<TestClock>, reported_to: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let webhook = WebhookConfig {
@@ -245,34 +343,22 @@ impl Replica {
             secret: SecretString::from(Self::WEBHOOK_SECRET),
             previous_secret: None,
         };
-        let worker = WorkerConfig {
-            name: "default".parse().expect("a worker's name"),
-            url: waha.url().parse().expect("the fake's address"),
-            api_key: SecretString::from(waha.api_key()),
-            webhook: reported_to.then_some(webhook),
-        };
-        let elsewhere = WorkerConfig { name: Self::OTHER_WORKER.parse().expect("a worker's name"), ..worker.clone() };
-        let webhooks = Arc::new(WahaWebhooks::new([&worker, &elsewhere]));
+        let reports_to =
+            |worker: &WorkerConfig| WorkerConfig { webhook: reported_to.then(|| webhook.clone()), ..worker.clone() };
+        let mut workers: Vec<WorkerConfig> = workers.iter().map(reports_to).collect();
+        let elsewhere = Self::OTHER_WORKER.parse().expect("a worker's name");
+        workers.push(WorkerConfig { name: elsewhere, ..workers[0].clone() });
+        let webhooks = Arc::new(WahaWebhooks::new(&workers));
+        workers.pop();
         let deadlines = Deadlines { status: Duration::from_secs(4), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
-        let gateway = Arc::new(WahaGateway::new([worker], &config).expect("a good worker"));
-        let ports = Ports {
-            sessions: stores.sessions.clone(),
-            leases: stores.leases.clone(),
-            groups: stores.groups.clone(),
-            deployments: stores.deployments.clone(),
-            snapshots: stores.snapshots.clone(),
-            tasks: stores.tasks.clone(),
-            bus: stores.bus.clone(),
-            gateway: gateway.clone(),
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-        };
+        let gateway = Arc::new(WahaGateway::new(workers, &config, clock.clone()).expect("good workers"));
+        let ports = stores.ports(gateway.clone(), clock.clone());
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
         let state = Arc::new(State {
-            services: Services::new(&ports, "default".parse().expect("a worker's name"), Services::DIRECTORY_MEMORY),
+            services: Services::new(&ports, Services::DIRECTORY_MEMORY),
             tokens: TokenKey::new(&secret, None, None, clock.clone()),
-            database: stores.database.clone(),
+            database: DatabaseHealth::new(stores.database.clone()),
             gateway,
             live: Live::new(Live::STREAMS_PER_USER, clock.clone()),
             webhooks,
@@ -295,6 +381,11 @@ impl Replica {
         let following = tokio::spawn(async move { follower.services.follow().await }).abort_handle();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { url, client, state, server: handle, following }
+    }
+
+    /// Asks the workers whether they answer, as main does every ten seconds.
+    pub async fn probe(&self) {
+        self.state.gateway.probe().await;
     }
 
     /// Its lists.
@@ -408,6 +499,12 @@ impl Replica {
     /// Ends its streams, as when it is about to stop.
     pub fn stop_streams(&self) {
         self.state.live.stop();
+    }
+
+    /// From now on it reconciles, until it is told to stop.
+    pub fn reconcile(&self) -> AbortHandle {
+        let state = Arc::clone(&self.state);
+        tokio::spawn(async move { state.services.reconcile().await }).abort_handle()
     }
 
     /// From now on it hears nothing of the other replicas.

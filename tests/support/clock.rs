@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use switchboard_domain::SystemClock;
 use switchboard_domain::ports::Clock;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A clock that goes as the machine's does until it is stopped, and can be put forward.
 pub struct TestClock(watch::Sender<Reading>);
@@ -73,6 +74,51 @@ impl Clock for TestClock {
                 _ = put_forward.changed() => {}
             }
         }
+    }
+}
+
+/// A clock that a test lets go on.
+#[async_trait]
+pub trait Steered: Clock {
+    /// Time passes: whoever slept that long has had its turn.
+    async fn pass(&self, by: Duration);
+}
+
+#[async_trait]
+impl Steered for TestClock {
+    async fn pass(&self, by: Duration) {
+        self.advance(by);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// tokio's clock: in a runtime with paused time, waiting takes none.
+pub struct TokioClock(Instant);
+
+impl TokioClock {
+    /// One that says the same at the beginning of each run.
+    #[expect(clippy::new_without_default, reason = "no two are alike")]
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> DateTime<Utc> {
+        let start = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        (start + delta(self.0.elapsed())).trunc_subsecs(6)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[async_trait]
+impl Steered for TokioClock {
+    async fn pass(&self, by: Duration) {
+        tokio::time::sleep(by).await;
     }
 }
 

@@ -2,8 +2,10 @@
 
 pub mod app;
 pub mod clock;
+pub mod crash;
 pub mod events;
 pub mod memory;
 pub mod postgres;
 pub mod proxy;
 pub mod stores;
+pub mod world;

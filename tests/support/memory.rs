@@ -1,6 +1,7 @@
 //! All storage ports in memory: the shortest thing that keeps their promises.
 
 mod directory;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,11 +10,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
 use switchboard_domain::ports::{
     CampaignRepository, Database, DeploymentRepository, Fence, GroupRepository, Lease, LeaseHolder, LeaseRepository,
-    SessionRepository, StorageError, StoredSnapshot, Unlinked,
+    SessionRepository, StorageError, StoredSnapshot, Stray, Unlinked,
 };
 use switchboard_domain::{
     Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup, LinkedGroupId,
-    ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId,
+    ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId, WorkerName,
+    WorkerState,
 };
 
 /// Every storage port, in memory. Clones share their rows.
@@ -28,6 +30,8 @@ struct Tables {
     deployment: Option<DeploymentId>,
     snapshots: BTreeMap<(SessionId, ListKind), StoredSnapshot>,
     tasks: BTreeMap<String, (LeaseHolder, DateTime<Utc>)>,
+    workers: BTreeMap<WorkerName, WorkerState>,
+    strays: BTreeMap<(WorkerName, SessionName), Stray>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,12 @@ impl Tables {
         let row = self.sessions.get_mut(&lease.session)?;
         let holds = row.fence == lease.fence && row.lease.as_ref().is_some_and(|(holder, _)| *holder == lease.holder);
         holds.then_some(row)
+    }
+
+    /// The sessions that have a place on the worker, by id.
+    fn placed_on(&self, worker: &WorkerName) -> impl Iterator<Item = &Session> {
+        let sessions = self.sessions.values().map(|row| &row.session);
+        sessions.filter(move |session| session.worker == *worker && session.lifecycle != Lifecycle::Disconnected)
     }
 
     fn linked(&self, session: &SessionId, account: &ChatId) -> Vec<LinkedGroup> {
@@ -171,6 +181,29 @@ impl SessionRepository for Memory {
         let groups =
             groups.into_iter().map(|group| GroupCampaigns { campaigns: tables.active(&group.id), group }).collect();
         Ok(Some(SessionOverview { session, groups }))
+    }
+
+    async fn all_named(&self, names: &[SessionName]) -> Result<Vec<Session>, StorageError> {
+        let tables = self.tables();
+        let sessions = tables.sessions.values().map(|row| &row.session);
+        Ok(sessions.filter(|session| names.contains(&session.name)).cloned().collect())
+    }
+
+    async fn on_worker<'a>(
+        &self,
+        worker: &WorkerName,
+        after: Option<&'a SessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StorageError> {
+        let tables = self.tables();
+        let past = tables.placed_on(worker).filter(|session| after.is_none_or(|after| session.id > *after));
+        Ok(past.take(limit as usize).cloned().collect())
+    }
+
+    async fn is_paired(&self, account: &ChatId) -> Result<bool, StorageError> {
+        let tables = self.tables();
+        let mut wanted = tables.sessions.values().map(|row| &row.session).filter(|one| one.lifecycle.is_wanted());
+        Ok(wanted.any(|session| session.paired_at.is_some() && session.account.as_ref() == Some(account)))
     }
 
     async fn transition(

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use switchboard_domain::LocalBus;
 use switchboard_domain::ports::{
-    CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, SessionRepository,
-    SnapshotStore, TaskLeases,
+    CampaignRepository, Clock, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, Ports,
+    SessionRepository, SnapshotStore, StrayRepository, TaskLeases, WhatsAppGateway, WorkerRepository,
 };
+use switchboard_domain::{LocalBus, SystemRandom};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -23,6 +23,10 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionRepository>,
     /// Leases on sessions.
     pub leases: Arc<dyn LeaseRepository>,
+    /// Workers.
+    pub workers: Arc<dyn WorkerRepository>,
+    /// Strays.
+    pub strays: Arc<dyn StrayRepository>,
     /// Linked groups.
     pub groups: Arc<dyn GroupRepository>,
     /// Campaigns.
@@ -44,7 +48,8 @@ pub struct Stores {
 #[derive(Clone)]
 enum Kept {
     Memory(Memory),
-    Sqlite(Arc<TempDir>),
+    /// The file, and the folder that is to be removed with it.
+    Sqlite(PathBuf, Option<Arc<TempDir>>),
     Postgres(String),
 }
 
@@ -61,7 +66,8 @@ impl Stores {
     /// If there cannot be one.
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("there is a temporary folder");
-        Self::sqlite_in(Arc::new(folder), Arc::new(LocalBus::default())).await
+        let file = folder.path().join("switchboard.sqlite");
+        Self::sqlite_at(file, Some(Arc::new(folder)), Arc::new(LocalBus::default())).await
     }
 
     /// In a new PostgreSQL database, if there is a server to be had.
@@ -73,21 +79,56 @@ impl Stores {
         Some(Self::postgres_at(url))
     }
 
+    /// In the database at that URL, which is migrated if need be: `sqlite:` and a path, or PostgreSQL's.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn at(url: &str) -> Self {
+        let Some(file) = url.strip_prefix("sqlite:") else { return Self::postgres_at(url.to_owned()) };
+        Self::sqlite_at(PathBuf::from(file), None, Arc::new(LocalBus::default())).await
+    }
+
+    /// Where the rows are, for [`Stores::at`] in another process; `None` if they are in memory.
+    pub fn url(&self) -> Option<String> {
+        match &self.kept {
+            Kept::Memory(_) => None,
+            Kept::Sqlite(file, _) => Some(format!("sqlite:{}", file.display())),
+            Kept::Postgres(url) => Some(url.clone()),
+        }
+    }
+
     /// The same rows as a program that is started again would find them: through new connections.
     #[must_use]
     pub async fn reopened(&self) -> Self {
         match &self.kept {
             Kept::Memory(memory) => Self::of(memory.clone(), self.bus.clone(), Kept::Memory(memory.clone())),
-            Kept::Sqlite(folder) => Self::sqlite_in(folder.clone(), self.bus.clone()).await,
+            Kept::Sqlite(file, folder) => Self::sqlite_at(file.clone(), folder.clone(), self.bus.clone()).await,
             Kept::Postgres(url) => Self::postgres_at(url.clone()),
         }
     }
 
-    async fn sqlite_in(folder: Arc<TempDir>, bus: Arc<dyn EventBus>) -> Self {
-        let file: PathBuf = folder.path().join("switchboard.sqlite");
+    /// All that use cases need, on this store.
+    pub fn ports(&self, gateway: Arc<dyn WhatsAppGateway>, clock: Arc<dyn Clock>) -> Ports {
+        Ports {
+            sessions: self.sessions.clone(),
+            leases: self.leases.clone(),
+            workers: self.workers.clone(),
+            strays: self.strays.clone(),
+            groups: self.groups.clone(),
+            deployments: self.deployments.clone(),
+            snapshots: self.snapshots.clone(),
+            tasks: self.tasks.clone(),
+            bus: self.bus.clone(),
+            gateway,
+            clock,
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    async fn sqlite_at(file: PathBuf, folder: Option<Arc<TempDir>>, bus: Arc<dyn EventBus>) -> Self {
         let store = SqliteStore::at(&file, SqliteOptions::default()).expect("the folder is there");
         store.migrate().await.expect("the migrations run");
-        Self::of(store, bus, Kept::Sqlite(folder))
+        Self::of(store, bus, Kept::Sqlite(file, folder))
     }
 
     fn postgres_at(url: String) -> Self {
@@ -101,6 +142,8 @@ impl Stores {
     where
         S: SessionRepository
             + LeaseRepository
+            + WorkerRepository
+            + StrayRepository
             + GroupRepository
             + CampaignRepository
             + DeploymentRepository
@@ -113,6 +156,8 @@ impl Stores {
         Self {
             sessions: store.clone(),
             leases: store.clone(),
+            workers: store.clone(),
+            strays: store.clone(),
             groups: store.clone(),
             campaigns: store.clone(),
             deployments: store.clone(),

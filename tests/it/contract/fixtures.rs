@@ -6,6 +6,7 @@ use support::stores::Stores;
 use switchboard_domain::ports::{Fence, Lease, LeaseHolder};
 use switchboard_domain::{
     Campaign, CampaignStatus, ChatId, Epoch, Lifecycle, LinkedGroup, Observation, Session, SessionStatus, UserId,
+    WorkerName,
 };
 
 /// A moment with microseconds, some seconds after the first one.
@@ -17,15 +18,15 @@ pub(super) fn user(n: u32) -> UserId {
     format!("user-{n}").parse().unwrap()
 }
 
-/// User n's session, as it is when it is new.
+/// User n's session, as it is when it was just given a worker.
 pub(super) fn session(n: u32) -> Session {
-    Session::new(
-        format!("s{n:023}").parse().unwrap(),
-        format!("session_{n}").parse().unwrap(),
-        user(n),
-        "default".parse().unwrap(),
-        at(0),
-    )
+    let id = format!("s{n:023}").parse().unwrap();
+    let name = format!("session_{n}").parse().unwrap();
+    Session { lifecycle: Lifecycle::Connecting, ..Session::new(id, name, user(n), worker("default"), at(0)) }
+}
+
+pub(super) fn worker(name: &str) -> WorkerName {
+    name.parse().unwrap()
 }
 
 /// User n's session with something in every field.

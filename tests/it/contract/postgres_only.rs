@@ -7,8 +7,8 @@ use futures_util::future::{Either, select};
 use secrecy::SecretString;
 use support::postgres;
 use switchboard_domain::ports::{
-    Database, Fence, Generation, LeaseHolder, LeaseRepository, SessionRepository, SnapshotHead, SnapshotStore,
-    StorageError,
+    Database, Fence, Generation, LeaseHolder, LeaseRepository, Placement, SessionRepository, SnapshotHead,
+    SnapshotStore, StorageError, WorkerRepository,
 };
 use switchboard_domain::{ListKind, ListVersion};
 use switchboard_pg_adapter::{PgOptions, PgStore};
@@ -121,6 +121,89 @@ async fn a_statement_that_takes_too_long_is_unavailable_and_spoils_nothing() {
 
     blocker.batch_execute("COMMIT").await.unwrap();
     assert_eq!(store.get(&session(1).id).await.unwrap(), Some(session(1)));
+}
+
+#[tokio::test]
+async fn a_crowd_that_waits_to_be_placed_leaves_room_for_those_who_read() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let patient = Duration::from_mins(1);
+    let options = PgOptions { acquire_timeout: patient, statement_timeout: patient, ..PgOptions::default() };
+    let store = store(&url, PgOptions { max_connections: 4, ..options });
+    store.ensure(&session(1)).await.unwrap();
+    let blocker = client(&url).await;
+    // What placements wait for, in the hands of another process.
+    blocker.batch_execute("SELECT pg_advisory_lock(x'7377697463686270'::bigint)").await.unwrap();
+    let waiting = async || {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        blocker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let placements: Vec<_> = (0..50)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.place(&session(n).id, Fence(1), &[], at(0)).await })
+        })
+        .collect();
+    let looked = Instant::now();
+    while waiting().await == 0 {
+        assert!(looked.elapsed() < Duration::from_secs(20), "nobody waits");
+    }
+
+    for _ in 0..10 {
+        let read = tokio::time::timeout(Duration::from_secs(20), store.get(&session(1).id)).await;
+        assert_eq!(read.expect("it is answered").unwrap(), Some(session(1)));
+    }
+    assert!(placements.iter().all(|placement| !placement.is_finished()), "they cannot end");
+    assert_eq!(waiting().await, 1);
+
+    blocker.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    for placement in placements {
+        let placed = placement.await.unwrap().unwrap();
+        assert!(matches!(placed, Placement::Lost), "{placed:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_too_long_to_be_placed_is_told_that_the_database_is_not_available() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let store = store(&url, PgOptions { max_connections: 4, statement_timeout: Duration::from_secs(1), ..tight() });
+    let blocker = client(&url).await;
+    blocker.batch_execute("SELECT pg_advisory_lock(x'7377697463686270'::bigint)").await.unwrap();
+    let placements = all_at_once_of(3, |n| {
+        let store = store.clone();
+        async move { store.place(&session(n).id, Fence(1), &[], at(0)).await }
+    });
+    for placement in placements.await {
+        assert_unavailable(placement);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_not_in_order_before_it_takes_one() {
+    let Some(cluster) = postgres::cluster() else { return };
+    let url = cluster.database().await;
+    let store = store(&url, PgOptions::default());
+    let admin = client(&url).await;
+    // No deployment was stored yet. A full disk is told of when a row is written, and not before.
+    let fill = "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS \
+                $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;";
+    let tables = ["sessions", "deployment", "task_leases"];
+    let full = tables.map(|table| {
+        format!("CREATE TRIGGER f BEFORE INSERT OR UPDATE ON switchboard.{table} FOR EACH ROW EXECUTE FUNCTION fill();")
+    });
+    admin.batch_execute(&format!("{fill}{}", full.concat())).await.unwrap();
+    store.check().await.unwrap();
+    assert_unavailable(store.ensure(&session(1)).await);
+    for _ in 0..2 {
+        assert_unavailable(store.check().await);
+    }
+    let free = tables.map(|table| format!("DROP TRIGGER f ON switchboard.{table};"));
+    admin.batch_execute(&free.concat()).await.unwrap();
+    for _ in 0..2 {
+        store.check().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ const SQLITE: [&str; 4] = [
     "SELECT t.name AS \"table\", 'primary key ' || group_concat(c.name, ',' ORDER BY c.pk) AS fact \
      FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.pk > 0 GROUP BY 1",
     "SELECT t.name AS \"table\", iif(i.\"unique\", 'unique ', 'index ') || \
-     (SELECT group_concat(c.name, ',' ORDER BY c.seqno) FROM pragma_index_info(i.name) c) AS fact \
+     (SELECT group_concat(c.name, ',' ORDER BY c.seqno) FROM pragma_index_info(i.name) c) || iif(i.partial, ' where ' || \
+     (SELECT substr(s.sql, instr(s.sql, 'WHERE ') + 6) FROM sqlite_schema s WHERE s.name = i.name), '') AS fact \
      FROM sqlite_schema t, pragma_index_list(t.name) i WHERE t.type = 'table' AND i.origin <> 'pk'",
     "SELECT t.name AS \"table\", 'reference ' || f.\"from\" || ' to ' || f.\"table\" || '.' || f.\"to\" AS fact \
      FROM sqlite_schema t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'",
@@ -43,7 +44,8 @@ const POSTGRES: [&str; 3] = [
     "SELECT c.relname::text, \
      CASE WHEN i.indisprimary THEN 'primary key ' WHEN i.indisunique THEN 'unique ' ELSE 'index ' END || \
      (SELECT string_agg(a.attname, ',' ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY k(attnum, n) \
-      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum) \
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum) || \
+     coalesce(' where ' || replace(trim(pg_get_expr(i.indpred, i.indrelid), '()'), '::text', ''), '') \
      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'switchboard'::regnamespace",
     "SELECT c.relname::text, 'reference ' || a.attname || ' to ' || r.relname || '.' || b.attname \
      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid \
@@ -88,12 +90,23 @@ async fn of_postgres(url: &str) -> Schema {
 #[tokio::test]
 async fn both_databases_have_the_same_schema() {
     let sqlite = of_sqlite().await;
-    let tables = ["campaigns", "deployment", "directory_snapshots", "linked_groups", "sessions", "task_leases"];
+    let tables = [
+        "campaigns",
+        "deployment",
+        "directory_snapshots",
+        "linked_groups",
+        "sessions",
+        "strays",
+        "task_leases",
+        "workers",
+    ];
     assert_eq!(sqlite.keys().collect::<Vec<_>>(), tables);
     for expected in ["primary key session_id,kind", "reference session_id to sessions.id", "column data blob not null"]
     {
         assert!(sqlite["directory_snapshots"].contains(expected), "{expected} of {sqlite:#?}");
     }
+    let partial = "index worker,id where lifecycle <> 'disconnected'";
+    assert!(sqlite["sessions"].contains(partial), "{sqlite:#?}");
     for expected in ["primary key id", "unique owner", "unique name", "column phone text", "column id text not null"] {
         assert!(sqlite["sessions"].contains(expected), "{expected} of {sqlite:#?}");
     }

@@ -302,6 +302,7 @@ async fn a_user_may_have_the_lists_fetched_anew_but_not_all_the_time(stores: Sto
         assert_eq!((failed.status, failed.error()), (503, ("SERVICE_UNAVAILABLE", "waha_unavailable")));
     }
     app.waha.set_reachable(true).await;
+    app.waha_is_back().await;
     app.waha.overlimit(1);
     let limited = app.mutate("ana", "user.refreshDirectory", of_session.clone()).await;
     assert_eq!((limited.status, limited.error()), (429, ("TOO_MANY_REQUESTS", "whatsapp_rate_limit")));

@@ -30,11 +30,13 @@ mod freshness;
 mod isolation;
 mod live;
 mod paging;
+mod reconcile;
 mod reports;
 mod session;
 mod status;
 mod stream;
 mod upstream;
+mod workers;
 
 /// What WAHA sends with a report, to show that it is WAHA's.
 fn signature(key: &str, body: &[u8]) -> String {
