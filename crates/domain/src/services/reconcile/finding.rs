@@ -1,6 +1,6 @@
 //! What the reconciler finds, by name.
 
-/// What is so with a session, as a row or WAHA has it. What is done about it follows: see [`Finding::remedy`].
+/// What is so with a session, as a row or WAHA has it. What is done about it follows from it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Finding {
     /// A logout was asked for that WAHA has not been told of, or not all of it.
