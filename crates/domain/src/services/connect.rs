@@ -6,9 +6,8 @@ mod testing;
 
 use std::sync::Arc;
 
-use tokio::sync::OnceCell;
-
 use self::placing::needs_new_code;
+use super::deployment::Deployment;
 use super::failing::is_failing;
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
@@ -17,10 +16,7 @@ use super::roster::Roster;
 use super::status::StatusReader;
 use crate::flight::SingleFlight;
 use crate::ports::{Created, Fence, GatewayError, Ports};
-use crate::{
-    DeploymentId, Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UpstreamSession,
-    UserId,
-};
+use crate::{Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UpstreamSession, UserId};
 
 /// Connects a user: works from every state, any number of times, from any number of callers and replicas at once, and
 /// ends with exactly one row and one WAHA session, or an error.
@@ -35,7 +31,7 @@ struct Parts {
     news: Arc<News>,
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
-    deployment: OnceCell<DeploymentId>,
+    deployment: Arc<Deployment>,
 }
 
 /// A session on its way up.
@@ -68,9 +64,10 @@ impl Connect {
         news: Arc<News>,
         leases: Arc<SessionLeases>,
         logout: &Logout,
+        deployment: Arc<Deployment>,
     ) -> Self {
         let finisher = logout.finisher();
-        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, deployment: OnceCell::new() };
+        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, deployment };
         Self { parts: Arc::new(parts), flights: SingleFlight::new() }
     }
 
@@ -222,11 +219,7 @@ impl Parts {
     }
 
     async fn labels(&self, owner: &UserId) -> Result<SessionLabels, Error> {
-        let make = || async {
-            let candidate = self.ports.random.cuid().parse().map_err(|_| Error::Internal)?;
-            Ok::<_, Error>(self.ports.deployments.ensure(&candidate).await?)
-        };
-        let deployment = self.deployment.get_or_try_init(make).await?.clone();
+        let deployment = self.deployment.id().await?.clone();
         Ok(SessionLabels { owner: owner.clone(), deployment })
     }
 }

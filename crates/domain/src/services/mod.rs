@@ -2,6 +2,7 @@
 
 mod access;
 mod connect;
+mod deployment;
 mod directory;
 mod failing;
 mod lease;
@@ -40,6 +41,7 @@ pub use watch::{Action, LiveStatus, Reason, ShownCode, WatchSession, Watcher};
 
 use std::sync::Arc;
 
+use self::deployment::Deployment;
 use self::news::News;
 use self::qr::QrCodes;
 use self::roster::Roster;
@@ -95,17 +97,18 @@ impl Services {
         let reader = Arc::new(StatusReader::new(ports, news.clone()));
         let codes = Arc::new(QrCodes::new(gateway.clone()));
         let leases = Arc::new(SessionLeases { leases, clock: clock.clone(), random });
+        let deployment = Arc::new(Deployment::new(ports));
         let logout = Logout::new(ports, news.clone(), leases.clone());
         let directory = Arc::new(Directory::new(ports, reader.clone(), news.clone(), directory_memory));
         Self {
-            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout),
+            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, deployment.clone()),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },
             get_status: GetStatus::new(roster.clone(), reader.clone()),
             get_qr: GetQr::new(roster.clone(), reader.clone(), codes.clone(), clock.clone()),
             workers: WorkerWatch::new(gateway.clone(), clock.clone()),
             request_pairing_code: RequestPairingCode::new(roster, reader.clone(), gateway, clock.clone()),
             watch: WatchSession::new(ports, reader.clone(), codes, news.clone()),
-            reconciler: Reconciler::new(ports, reader.clone(), news.clone(), leases.clone(), &logout),
+            reconciler: Reconciler::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, deployment),
             take_report: TakeReport::new(reader, directory.clone()),
             restart: Restart::new(ports, news.clone(), leases),
             logout,

@@ -33,18 +33,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use self::notes::Notes;
 use self::pace::pace;
 use self::survey::Survey;
+use super::deployment::Deployment;
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
 use super::news::News;
 use super::status::StatusReader;
 use super::task_lease::{Lost, TaskDesk};
 use crate::ports::Ports;
-use crate::{DeploymentId, Error, WorkerHealth, WorkerInfo, WorkerName, WorkerState};
+use crate::{Error, WorkerHealth, WorkerInfo, WorkerName, WorkerState};
 
 /// Brings rows and WAHA together again.
 pub struct Reconciler {
@@ -61,7 +62,7 @@ struct Parts {
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
     notes: Notes,
-    deployment: OnceCell<DeploymentId>,
+    deployment: Arc<Deployment>,
 }
 
 impl Reconciler {
@@ -85,9 +86,10 @@ impl Reconciler {
         news: Arc<News>,
         leases: Arc<SessionLeases>,
         logout: &Logout,
+        deployment: Arc<Deployment>,
     ) -> Self {
         let Ports { tasks, clock, random, .. } = ports.clone();
-        let (finisher, notes, deployment) = (logout.finisher(), Notes::default(), OnceCell::new());
+        let (finisher, notes) = (logout.finisher(), Notes::default());
         let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, notes, deployment };
         let desk = Arc::new(TaskDesk { tasks, clock, random });
         Self { parts, desk, looks: Semaphore::new(Self::LOOKS) }
@@ -227,15 +229,5 @@ impl Reconciler {
             let (done, failed) = (report::line(&round.done), report::line(&round.failed));
             tracing::info!(%worker, done, failed, put_off = round.put_off, "a worker was reconciled");
         }
-    }
-}
-
-impl Parts {
-    async fn deployment(&self) -> Result<DeploymentId, Error> {
-        let make = || async {
-            let candidate = self.ports.random.cuid().parse().map_err(|_| Error::Internal)?;
-            Ok::<_, Error>(self.ports.deployments.ensure(&candidate).await?)
-        };
-        Ok(self.deployment.get_or_try_init(make).await?.clone())
     }
 }

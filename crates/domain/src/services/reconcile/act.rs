@@ -100,7 +100,7 @@ impl Parts {
     }
 
     async fn judge(&self, at: &SessionAddress, found: &Found, fresh: &Fresh) -> Result<Finding, Error> {
-        let deployment = self.deployment().await?;
+        let deployment = self.deployment.id().await?;
         let account = fresh.upstream.as_ref().and_then(|upstream| upstream.me.as_ref()).map(|me| &me.id);
         let has_twin = match account {
             Some(account) if found.has_twin => self.ports.sessions.is_paired(account).await?,
@@ -108,7 +108,7 @@ impl Parts {
         };
         Ok(plan(&Case {
             worker: &at.worker,
-            deployment: &deployment,
+            deployment,
             row: fresh.row.as_deref(),
             upstream: fresh.upstream.as_ref(),
             note: self.notes.get(&at.worker, &at.name),

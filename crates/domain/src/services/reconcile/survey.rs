@@ -48,7 +48,7 @@ struct Look<'a> {
 impl Parts {
     /// Looks at a worker's sessions, and takes in what WAHA says of their status.
     pub(super) async fn survey(&self, worker: &WorkerName) -> Result<Survey, Error> {
-        let deployment = self.deployment().await?;
+        let deployment = self.deployment.id().await?;
         let began = self.ports.clock.now();
         // The rows come first: what is written on one of them meanwhile is newer than WAHA's answer, and a session that is
         // made meanwhile has a row that is found when it is looked for by name.
@@ -61,7 +61,7 @@ impl Parts {
         let now = self.ports.clock.now();
         let notes = self.notes.open(worker, now);
         let (round, found, working) = (Round { workers: 1, ..Round::default() }, Vec::new(), HashSet::new());
-        let mut look = Look { worker, deployment: &deployment, began, now, notes, round, found, working };
+        let mut look = Look { worker, deployment, began, now, notes, round, found, working };
         let (mut here, others) = split(&rows, listed);
         let in_question: HashSet<_> = others.iter().filter_map(|other| Some(&other.me.as_ref()?.id)).collect();
         for row in rows {
