@@ -98,6 +98,7 @@ async fn both_databases_have_the_same_schema() {
         "sessions",
         "strays",
         "task_leases",
+        "worker_loads",
         "workers",
     ];
     assert_eq!(sqlite.keys().collect::<Vec<_>>(), tables);

@@ -12,6 +12,7 @@ use super::fixtures::{all_at_once_of, at, have, lease, paired_session, session, 
 contract! {
     a_worker_has_the_state_it_was_given_last,
     loads_count_all_sessions_but_disconnected_ones,
+    whoever_comes_goes_or_moves_is_counted,
     a_session_is_placed_where_most_places_are_free,
     a_draining_or_removed_worker_gets_nothing,
     without_a_free_place_nothing_changes,
@@ -133,6 +134,37 @@ async fn loads_count_all_sessions_but_disconnected_ones(stores: &Stores) {
     have(stores, &on("b", paired_session(5))).await;
     have(stores, &on("c", unplaced(6))).await;
     assert_eq!(loads(stores).await, [("a", 3), ("b", 1)].map(|(name, load)| (name.to_owned(), load)).into());
+}
+
+async fn whoever_comes_goes_or_moves_is_counted(stores: &Stores) {
+    let on_each = async |expected: [(&str, u32); 2]| {
+        let taken = expected.into_iter().filter(|(_, load)| *load > 0);
+        assert_eq!(loads(stores).await, taken.map(|(name, load)| (name.to_owned(), load)).collect());
+    };
+    have(stores, &unplaced(1)).await;
+    have(stores, &on("a", paired_session(2))).await;
+    assert_eq!(placed(stores, &unplaced(1), &[("a", 9)]).await.as_deref(), Some("a"));
+    on_each([("a", 2), ("b", 0)]).await;
+    assert_eq!(placed(stores, &unplaced(1), &[("a", 9), ("b", 1)]).await.as_deref(), Some("b"), "it moves");
+    on_each([("a", 1), ("b", 1)]).await;
+
+    let transition = async |from, to| {
+        let moved = stores.sessions.transition(&session(1).id, &[from], to, None, at(60)).await;
+        assert!(moved.unwrap(), "{from:?} becomes {to:?}");
+    };
+    transition(Lifecycle::Connecting, Lifecycle::Connected).await;
+    on_each([("a", 1), ("b", 1)]).await;
+    transition(Lifecycle::Connected, Lifecycle::Disconnected).await;
+    on_each([("a", 1), ("b", 0)]).await;
+
+    let lease = lease(stores, &session(2), "us", 0).await;
+    let logging_out = [Lifecycle::Connected];
+    assert!(
+        stores.sessions.transition(&session(2).id, &logging_out, Lifecycle::LoggingOut, None, at(60)).await.unwrap()
+    );
+    on_each([("a", 1), ("b", 0)]).await;
+    assert!(stores.sessions.finish_logout(&session(2).id, lease.fence, at(61)).await.unwrap());
+    on_each([("a", 0), ("b", 0)]).await;
 }
 
 async fn a_session_is_placed_where_most_places_are_free(stores: &Stores) {

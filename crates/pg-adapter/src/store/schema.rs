@@ -104,6 +104,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+
+    worker_loads (worker) {
+        worker -> Text,
+        sessions -> BigInt,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Bool, Text};
     use crate::engine::Instant;
 
@@ -123,5 +132,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     directory_snapshots,
     task_leases,
     workers,
+    worker_loads,
     strays
 );

@@ -1,10 +1,10 @@
 //! The states of workers, and which of them gets a session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::dsl::{NotEq, case_when, count_star};
+use diesel::dsl::{NotEq, case_when};
 use diesel::expression::{AppearsOnTable, ValidGrouping, is_aggregate};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -18,7 +18,7 @@ use switchboard_domain::{Lifecycle, Session, SessionId, WorkerName, WorkerState}
 use super::leases::holds;
 use super::pairing::{Pairing, next_epoch};
 use super::rows::{SessionRow, UnreadableRow, micros};
-use super::schema::{sessions, workers};
+use super::schema::{sessions, worker_loads, workers};
 use super::{snapshots, strays};
 use crate::engine::{Backend, Conn, Store, await_turn};
 
@@ -48,9 +48,10 @@ impl WorkerRepository for Store {
     }
 
     async fn loads(&self) -> Result<BTreeMap<WorkerName, u32>, StorageError> {
-        let loads = self.reader().await?.run(async |conn| count(conn).await).await?;
-        let parsed = loads.into_iter().map(|(name, load)| Ok((name.parse()?, load)));
-        Ok(parsed.collect::<Result<_, _>>().map_err(UnreadableRow::of("sessions"))?)
+        let loads = self.reader().await?.run(async |conn| loads(conn).await).await?;
+        let taken = loads.into_iter().filter(|(_, load)| *load > 0);
+        let parsed = taken.map(|(name, load)| Ok((name.parse()?, load)));
+        Ok(parsed.collect::<Result<_, _>>().map_err(UnreadableRow::of("worker_loads"))?)
     }
 
     async fn place(
@@ -60,11 +61,9 @@ impl WorkerRepository for Store {
         candidates: &[Candidate],
         now: DateTime<Utc>,
     ) -> Result<Placement, StorageError> {
-        // It takes a while to count everybody: not while others wait for their turn.
-        let loads = self.reader().await?.run(async |conn| count(conn).await).await?;
         let place = async |conn: &mut Conn| {
             await_turn(conn).await?;
-            place(conn, id, fence, candidates, &loads, micros(now)).await
+            place(conn, id, fence, candidates, micros(now)).await
         };
         let _turn = self.turns.take().await?;
         Ok(match self.writer().await?.run(async |conn| conn.transaction(place).await).await? {
@@ -87,7 +86,6 @@ async fn place(
     id: &SessionId,
     fence: Fence,
     candidates: &[Candidate],
-    loads: &BTreeMap<String, u32>,
     now: DateTime<Utc>,
 ) -> QueryResult<Outcome> {
     let query = sessions::table
@@ -103,7 +101,10 @@ async fn place(
     let closed: Vec<String> = closed.load(conn).await?;
     let is_open = |name: &str| !(moves && name == old || closed.iter().any(|closed| closed == name));
     let open: Vec<Candidate> = candidates.iter().filter(|one| is_open(one.name.as_str())).cloned().collect();
-    let Some(new) = choose(conn, &open, loads.clone()).await? else { return Ok(Outcome::Full) };
+    // Until the end of the transaction no worker gets another session, though it may lose some.
+    let loads = loads(conn).await?;
+    let load = |name: &WorkerName| loads.get(name.as_str()).copied().unwrap_or(0);
+    let Some(new) = placement::choose(&open, load) else { return Ok(Outcome::Full) };
 
     let update = diesel::update(sessions::table.find(id.as_str()))
         .filter(holds(fence))
@@ -121,37 +122,12 @@ async fn place(
         ))
         .returning(SessionRow::as_returning());
     let Some(row) = update.get_result(conn).await.optional()? else { return Ok(Outcome::Lost) };
-    strays::forget(conn, &new, &row.name).await?;
+    strays::forget(conn, new, &row.name).await?;
     if moves {
         strays::leave_behind(conn, &old, &row.name, now).await?;
         snapshots::delete_all(conn, id).await?;
     }
     Ok(Outcome::Placed(Box::new(row)))
-}
-
-/// The candidate with most free places now, by loads that were counted a moment ago. Part of a transaction whose turn it
-/// is: until its end, no worker has more sessions than now.
-///
-/// Meanwhile others were placed, so that some have fewer free places than it seems. Who seems to have most is counted
-/// again, until that is somebody who has been.
-async fn choose(
-    conn: &mut Conn,
-    open: &[Candidate],
-    mut loads: BTreeMap<String, u32>,
-) -> QueryResult<Option<WorkerName>> {
-    let (mut counted, mut is_exact) = (BTreeSet::new(), open.is_empty());
-    loop {
-        match placement::choose(open, |name| loads.get(name.as_str()).copied().unwrap_or(0)) {
-            Some(name) if !is_exact && counted.insert(name) => {
-                let query = sessions::table.filter(sessions::worker.eq(name.as_str())).filter(has_a_place());
-                let load: i64 = query.count().get_result(conn).await?;
-                loads.insert(name.to_string(), u32::try_from(load).unwrap_or(u32::MAX));
-            }
-            // Somebody may have left.
-            None if !is_exact => (loads, is_exact) = (count(conn).await?, true),
-            chosen => return Ok(chosen.cloned()),
-        }
-    }
 }
 
 async fn write_state(conn: &mut Conn, worker: &WorkerName, state: WorkerState, now: DateTime<Utc>) -> QueryResult<()> {
@@ -177,10 +153,9 @@ async fn clear(conn: &mut Conn, worker: &WorkerName, now: DateTime<Utc>) -> Quer
     Ok(cleared)
 }
 
-/// How many places are taken on each worker.
-async fn count(conn: &mut Conn) -> QueryResult<BTreeMap<String, u32>> {
-    let query = sessions::table.filter(has_a_place()).group_by(sessions::worker);
-    let loads: Vec<(String, i64)> = query.select((sessions::worker, count_star())).load(conn).await?;
+/// How many places are taken on each worker, as the database's triggers count.
+async fn loads(conn: &mut Conn) -> QueryResult<BTreeMap<String, u32>> {
+    let loads: Vec<(String, i64)> = worker_loads::table.load(conn).await?;
     Ok(loads.into_iter().map(|(worker, load)| (worker, u32::try_from(load).unwrap_or(u32::MAX))).collect())
 }
 
