@@ -6,6 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::{
+    config::Config,
     error,
     fault::Fault,
     http::{Reply, Request},
@@ -25,6 +26,8 @@ struct Scan {
 struct Restored {
     name: String,
     phone: String,
+    #[serde(default)]
+    config: Config,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +77,7 @@ pub(crate) fn route(server: &Arc<Server>, request: &Request, segments: &[&str]) 
             Ok(Reply::ok(&server.state().sessions.values().map(crate::session::Session::view).collect::<Vec<_>>()))
         }
         ("PUT", ["sessions"]) => read(request).map(|sessions: Vec<Restored>| {
-            done(|| sessions.iter().for_each(|session| server.restore(&session.name, &session.phone)))
+            done(|| sessions.iter().for_each(|session| server.restore(&session.name, &session.phone, &session.config)))
         }),
         (_, ["sessions", name, rest @ ..]) => return session(server, request, name, rest),
         _ => return error::no_route(request),

@@ -40,10 +40,10 @@ impl Server {
     }
 
     /// A session that was linked to that phone in an earlier life works, and nobody is told.
-    pub(crate) fn restore(&self, name: &str, phone: &str) {
+    pub(crate) fn restore(&self, name: &str, phone: &str, config: &Config) {
         let phone: String = phone.chars().filter(char::is_ascii_digit).collect();
         let mut state = self.state();
-        let mut session = Session::new(name.to_owned(), Config::default());
+        let mut session = Session::new(name.to_owned(), config.clone());
         session.run = state.next_run();
         session.running = true;
         session.me = Some(Me::of(state.account(&phone, &self.options), self.options.engine));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     call::Call,
+    config::Config,
     fault::Fault,
     options::Options,
     server::{Server, listening, lock},
@@ -62,7 +63,7 @@ impl FakeWaha {
     /// A session that was linked in an earlier life of this WAHA: WORKING, and nobody is told. `phone` is digits, with or
     /// without `+`.
     pub fn restore(&self, session: &str, phone: &str) {
-        self.server.restore(session, phone);
+        self.server.restore(session, phone, &Config::default());
     }
 
     /// The QR code of a session is another one from now on, and stays. `false` if it shows none.

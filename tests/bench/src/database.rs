@@ -31,7 +31,15 @@ const STREAMED_SESSIONS: &str = "
     FROM numbers, (SELECT worker, created_at, updated_at FROM sessions LIMIT 1) AS one;
     ANALYZE;";
 
-/// How many rows those are.
+/// Rows of sessions on workers that nobody here has.
+const SESSIONS_ELSEWHERE: &str = "
+    WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 100000)
+    INSERT INTO sessions (id, name, owner, worker, lifecycle, created_at, updated_at)
+    SELECT 'else' || i, 'session_else' || i, 'else-' || i, 'elsewhere' || i % 500, 'connected', now(), now()
+    FROM numbers;
+    ANALYZE;";
+
+/// How many rows those are, each time.
 pub(crate) const MORE: usize = 100_000;
 
 /// A session of which there may be an open stream.
@@ -99,6 +107,11 @@ impl Database {
     /// Adds the rows of [`MORE`] sessions.
     pub(crate) async fn add_sessions(&self) -> anyhow::Result<()> {
         self.execute(MORE_SESSIONS).await
+    }
+
+    /// Adds the rows of [`MORE`] sessions that are on other workers; PostgreSQL only.
+    pub(crate) async fn add_sessions_elsewhere(&self) -> anyhow::Result<()> {
+        self.execute(SESSIONS_ELSEWHERE).await
     }
 
     /// Adds the rows of sessions that have streams.

@@ -1,6 +1,5 @@
 //! What the users of other WAHA servers notice of one that takes half a minute for every answer.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -8,16 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::{join_all, try_join_all};
-use hdrhistogram::Histogram;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use switchboard_domain::UserId;
 use tokio::time::Instant;
 
 use crate::database::Database;
+use crate::fleet::{Fleet, Newcomer, Seen};
 use crate::http::{Connection, Request};
-use crate::server::{Server, Setup, built, token};
-use crate::waha::Waha;
 
 /// As many servers, of which the last one is going to be sick.
 const WORKERS: usize = 3;
@@ -36,27 +32,13 @@ struct User {
     status: Request,
 }
 
-/// What some users were answered, and how fast.
-struct Seen {
-    latencies: RefCell<Histogram<u64>>,
-    refused: RefCell<u64>,
-}
-
 /// Measures, and prints what was found.
 pub(crate) async fn run(time: Duration) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
-    let wahas = (0..WORKERS).map(|n| Waha::start_at_pace(&built("switchboard-waha-fake")?, 1, folder.path(), n, "1"));
-    let wahas = wahas.collect::<anyhow::Result<Vec<_>>>()?;
-    let setup = Setup {
-        program: built("switchboard")?,
-        folder: folder.path().to_owned(),
-        database_url: Database::sqlite(folder.path()).url,
-        waha_urls: wahas.iter().map(Waha::url).collect(),
-        believes_webhooks: false,
-    };
-    let server = setup.serve().await?;
-    let users = connect(&server).await?;
-    let sick = wahas.last().context("there are servers")?;
+    let fleet = Fleet::start(WORKERS, &Database::sqlite(folder.path()), folder).await?;
+    let address = fleet.server.address;
+    let users = connect(address).await?;
+    let sick = fleet.wahas.last().context("there are servers")?;
     let of_the_sick: HashSet<String> = sick.sessions().await?.into_iter().collect();
     ensure!((USERS / WORKERS).abs_diff(of_the_sick.len()) <= 1, "{} sessions on one server", of_the_sick.len());
 
@@ -66,7 +48,7 @@ pub(crate) async fn run(time: Duration) -> anyhow::Result<String> {
     for (phase, slowness) in phases {
         sick.slow_down(slowness).await?;
         sick.forget_calls().await?;
-        let (well, ill) = ask(server.address, &users, &of_the_sick, time).await?;
+        let (well, ill) = ask(address, &users, &of_the_sick, time).await?;
         let calls = sick.calls().await?.all;
         write!(
             told,
@@ -77,19 +59,17 @@ pub(crate) async fn run(time: Duration) -> anyhow::Result<String> {
 }
 
 /// Connects everybody, and nobody scans: a status is a status.
-async fn connect(server: &Server) -> anyhow::Result<Vec<User>> {
+async fn connect(address: SocketAddr) -> anyhow::Result<Vec<User>> {
     let mut users = Vec::new();
     for first in (0..USERS).step_by(AT_A_TIME) {
         let some = (first..USERS.min(first + AT_A_TIME)).map(async |number| -> anyhow::Result<User> {
-            let id: UserId = format!("user-{number}").parse()?;
-            let token = token(&id)?;
-            let answer = Request::post("/api/trpc/user.initiateWhatsAppSession", Some(&token), "");
-            let answer = answer.send(server.address).await?;
-            let session = answer["result"]["data"]["sessionName"].as_str().context("a session has a name")?.to_owned();
+            let newcomer = Newcomer::of(number)?;
+            let session = newcomer.connect(&mut Connection::open(address).await?).await?;
+            let session = session.context("somebody was refused")?;
             let input = json!({ "sessionName": session }).to_string();
             let target =
                 format!("/api/trpc/user.getSessionStatus?input={}", utf8_percent_encode(&input, NON_ALPHANUMERIC));
-            Ok(User { session, status: Request::get(&target, Some(&token)) })
+            Ok(User { session, status: Request::get(&target, Some(&newcomer.token)) })
         });
         users.extend(try_join_all(some).await?);
     }
@@ -108,33 +88,21 @@ async fn ask(
     let until = Instant::now() + time;
     let all = users.iter().zip(0..).map(async |(user, number)| -> anyhow::Result<()> {
         let seen = if of_the_sick.contains(&user.session) { &ill } else { &well };
-        let mut connection = Connection::open(address).await?;
         let mut due = Instant::now() + POLL * number / count;
+        tokio::time::sleep_until(due).await;
+        // A connection on which nothing is sent at first would be closed.
+        let mut connection = Connection::open(address).await?;
         while due < until {
             tokio::time::sleep_until(due).await;
             let status = connection.send(&user.status).await?.status;
-            // From when it was due: who is kept waiting asks late.
-            seen.latencies.borrow_mut().record(u64::try_from(due.elapsed().as_micros())?)?;
-            *seen.refused.borrow_mut() += u64::from(status != 200);
+            seen.answered(due)?;
+            if status != 200 {
+                seen.refused();
+            }
             due = (due + POLL).max(Instant::now());
         }
         Ok(())
     });
     join_all(all).await.into_iter().collect::<anyhow::Result<()>>()?;
     Ok((well, ill))
-}
-
-impl Seen {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self { latencies: RefCell::new(Histogram::new(3)?), refused: RefCell::new(0) })
-    }
-}
-
-impl std::fmt::Display for Seen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let latencies = self.latencies.borrow();
-        let latency = |quantile| Duration::from_micros(latencies.value_at_quantile(quantile));
-        let (asked, refused) = (latencies.len(), self.refused.borrow());
-        write!(f, "p50 {:.1?}, p99 {:.1?} of {asked} requests, {refused} refused", latency(0.5), latency(0.99))
-    }
 }

@@ -3,6 +3,7 @@
 mod cells;
 mod database;
 mod directory;
+mod fleet;
 mod goal;
 mod http;
 mod isolation;
@@ -15,6 +16,7 @@ mod process;
 mod report;
 mod server;
 mod stage;
+mod storm;
 mod streams;
 mod waha;
 
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use support::postgres::cluster;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Whatever happens, it ends by then.
@@ -47,6 +50,9 @@ struct Cli {
     /// Only what the users of other WAHA servers notice of a sick one.
     #[arg(long)]
     isolation: bool,
+    /// Only two thousand users who connect at once, and a WAHA server that is killed meanwhile.
+    #[arg(long)]
+    storm: bool,
     /// Only lists of this many entries; may be given several times.
     #[arg(long = "entries", value_name = "N")]
     entries: Vec<usize>,
@@ -76,23 +82,25 @@ impl Cli {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let mut terminate = signal(SignalKind::terminate())?;
-    if cli.isolation {
-        let found = tokio::select! {
-            found = isolation::run(Duration::from_secs(if cli.quick { 15 } else { 40 })) => found?,
-            () = tokio::time::sleep(DEADLINE) => anyhow::bail!("it took longer than {DEADLINE:?}"),
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-            _ = terminate.recv() => anyhow::bail!("interrupted"),
-        };
-        println!("{found}");
-        return Ok(());
-    }
     // Whichever ends first, what was started is dropped, and with it killed.
-    let report = tokio::select! {
-        report = plan::run(&cli) => report?,
+    tokio::select! {
+        done = run(&cli) => done,
         () = tokio::time::sleep(DEADLINE) => anyhow::bail!("it took longer than {DEADLINE:?}"),
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminate.recv() => anyhow::bail!("interrupted"),
-    };
+    }
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    if cli.isolation {
+        println!("{}", isolation::run(Duration::from_secs(if cli.quick { 15 } else { 40 })).await?);
+        return Ok(());
+    }
+    if cli.storm {
+        println!("{}", storm::run(cluster().context("there is no PostgreSQL")?).await?);
+        return Ok(());
+    }
+    let report = plan::run(cli).await?;
     println!("{}\n{}", report.tables(), report.micro);
     if cli.write {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks.md");

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What tokens are signed with.
 const SECRET: &str = "a secret of the benchmarks, long enough";
 
+/// Where WAHA reports to, where it is believed. Nobody listens there: its reports are sent by us.
+pub(crate) const WEBHOOK_URL: &str = "http://127.0.0.1:9/webhooks/waha";
+
 /// What WAHA signs its reports with, where they are believed.
 pub(crate) const WEBHOOK_SECRET: &str = "another secret of the benchmarks";
 
@@ -53,7 +56,7 @@ impl Setup {
         let mut command = self.command();
         command.arg("serve").env("SWITCHBOARD__SERVER__BIND", address.to_string());
         if self.believes_webhooks {
-            command.env("SWITCHBOARD__WAHA__WEBHOOK_URL", format!("http://{address}/webhooks/waha"));
+            command.env("SWITCHBOARD__WAHA__WEBHOOK_URL", WEBHOOK_URL);
             command.env("SWITCHBOARD__WAHA__WEBHOOK_SECRET", WEBHOOK_SECRET);
         }
         let started = Instant::now();

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::database::Streamed;
 use crate::http::Request;
 use crate::process::Process;
+use crate::server::{WEBHOOK_SECRET, WEBHOOK_URL};
 
 /// How much faster than life it is.
 const TIME_SCALE: &str = "50";
@@ -65,9 +66,13 @@ impl Waha {
         Ok(())
     }
 
-    /// These sessions work.
+    /// These sessions work, and report where a server that believes them wants them to.
     pub(crate) async fn restore(&self, sessions: &[Streamed]) -> anyhow::Result<()> {
-        let one = |streamed: &Streamed| json!({ "name": streamed.session, "phone": streamed.phone });
+        let events = ["*"];
+        let webhook =
+            json!({ "url": format!("{WEBHOOK_URL}/default"), "events": events, "hmac": { "key": WEBHOOK_SECRET } });
+        let config = json!({ "webhooks": [webhook] });
+        let one = |streamed: &Streamed| json!({ "name": streamed.session, "phone": streamed.phone, "config": config });
         let body = sessions.iter().map(one).collect::<serde_json::Value>().to_string();
         Request::put("/fake/sessions", &body).send(self.address).await?;
         Ok(())
