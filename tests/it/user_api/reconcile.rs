@@ -1,4 +1,6 @@
-//! What a crash, an outage, a reboot or a copied database leaves behind, and what the reconciler makes of it.
+//! What a crash, an outage or a reboot leaves behind, and what the reconciler makes of it.
+
+mod copied;
 
 use std::time::Duration;
 
@@ -20,7 +22,6 @@ on_every_database! {
     a_worker_that_flaps_is_not_fought,
     a_qr_code_that_nobody_scans_frees_its_place,
     an_unpaired_orphan_of_ours_goes_and_what_is_not_ours_stays,
-    a_copied_database_logs_nobody_out,
     a_paired_orphan_goes_after_a_day_if_its_account_works_in_another_session,
     too_many_orphans_are_all_left_alone,
     webhooks_that_moved_are_renewed_one_a_round,
@@ -282,39 +283,6 @@ async fn an_unpaired_orphan_of_ours_goes_and_what_is_not_ours_stays(stores: Stor
         app.round_after(Duration::from_hours(48)).await;
     }
     assert_eq!(app.waha.sessions().len(), 4, "for ever");
-}
-
-async fn a_copied_database_logs_nobody_out(stores: Stores) {
-    let app = TestApp::new(stores).await;
-    let names = pair_all(&app, 3).await;
-    let half_way = app.connect("half way").await;
-    app.until("half way", &half_way, "SCAN_QR_CODE").await;
-    // The same deployment, from before it had users.
-    let copy = Stores::memory();
-    copy.deployments.ensure(&our_id(&app.stores).await.parse().unwrap()).await.unwrap();
-    let copied = app.beside(&copy);
-    app.waha.clear_calls();
-
-    for pause in [Duration::ZERO, 20 * MINUTE, Duration::from_hours(25), Duration::from_hours(100)] {
-        app.clock.advance(pause);
-        let round = app.round_by(&copied).await;
-        assert_eq!(round.found(Finding::OrphanPaired), 3, "{round:?}");
-        assert!(round.alarms(Alarm::PairedOrphans));
-    }
-    // As many restarts of WAHA as it takes to catch each of them when it names no account.
-    for _ in 0..20 {
-        app.waha.reboot();
-        app.round_by(&copied).await;
-        app.clock.advance(INTERVAL);
-    }
-    for (user, name) in names.iter().enumerate() {
-        app.until(&format!("user{user}"), name, "WORKING").await;
-        assert_eq!(app.waha.linked_devices(&format!("346001112{user:02}")), 1);
-    }
-    assert!(names.iter().all(|name| {
-        let touched = |call: &switchboard_waha_fake::Call| call.session.as_ref() == Some(name) && call.method != "GET";
-        !app.waha.calls().iter().any(touched)
-    }));
 }
 
 async fn a_paired_orphan_goes_after_a_day_if_its_account_works_in_another_session(stores: Stores) {
