@@ -13,8 +13,11 @@ pub struct Candidate {
 
 /// The candidate with most free places, of several the first by name; `None` if all are full. `load` says how many
 /// sessions a worker has.
-pub fn choose(candidates: &[Candidate], load: impl Fn(&WorkerName) -> u32) -> Option<&WorkerName> {
-    let free = candidates.iter().filter_map(|candidate| {
+pub fn choose<'a>(
+    candidates: impl IntoIterator<Item = &'a Candidate>,
+    load: impl Fn(&WorkerName) -> u32,
+) -> Option<&'a WorkerName> {
+    let free = candidates.into_iter().filter_map(|candidate| {
         let free = candidate.capacity.saturating_sub(load(&candidate.name));
         (free > 0).then_some((free, &candidate.name))
     });

@@ -70,9 +70,12 @@ impl Run {
                 self.wishes[*user] = wish(self.wishes[*user], *command, &outcome);
             }
             Step::Race((one, first), (other, second)) => {
+                let met = one == other && first != second;
+                if met {
+                    self.wishes[*one] = Wish::Unclear;
+                }
                 let (a, b) = tokio::join!(self.command(*one, *first), self.command(*other, *second));
                 for (user, command, outcome) in [(*one, *first, a), (*other, *second, b)] {
-                    let met = one == other && first != second && command != Command::Look;
                     self.wishes[user] = if met { Wish::Unclear } else { wish(self.wishes[user], command, &outcome) };
                 }
             }

@@ -100,11 +100,11 @@ async fn place(
     let closed = workers::table.filter(workers::state.ne(WorkerState::Active.as_str())).select(workers::name);
     let closed: Vec<String> = closed.load(conn).await?;
     let is_open = |name: &str| !(moves && name == old || closed.iter().any(|closed| closed == name));
-    let open: Vec<Candidate> = candidates.iter().filter(|one| is_open(one.name.as_str())).cloned().collect();
+    let open = candidates.iter().filter(|one| is_open(one.name.as_str()));
     // Until the end of the transaction no worker gets another session, though it may lose some.
     let loads = loads(conn).await?;
     let load = |name: &WorkerName| loads.get(name.as_str()).copied().unwrap_or(0);
-    let Some(new) = placement::choose(&open, load) else { return Ok(Outcome::Full) };
+    let Some(new) = placement::choose(open, load) else { return Ok(Outcome::Full) };
 
     let update = diesel::update(sessions::table.find(id.as_str()))
         .filter(holds(fence))
