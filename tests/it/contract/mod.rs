@@ -34,6 +34,7 @@ mod event_bus;
 mod fixtures;
 mod group_repository;
 mod lease_repository;
+mod migrations;
 mod on_worker;
 mod overview;
 mod pg_event_bus;
