@@ -5,6 +5,7 @@
 
 use std::fs::Metadata;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,22 @@ impl Cluster {
     /// If that fails.
     pub fn start_again(&mut self) {
         self.order("start");
+    }
+
+    /// Has a server of one's own listen on `localhost` too, with the certificate in `tests/fixtures/tls`. Returns the URL of
+    /// a database there, without a word on encryption.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn encrypted(&mut self) -> String {
+        // Free a moment ago; nobody else is given it so soon.
+        let free = TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("there is a free port").port();
+        self.order(&format!("encrypt {port}"));
+        self.admin.set_port(Some(port)).expect("a URL with a host");
+        let mut url: Url = self.database().await.parse().expect("a URL of our own making");
+        url.set_host(Some("localhost")).expect("a host");
+        url.into()
     }
 
     fn order(&mut self, order: &str) {
@@ -171,6 +188,8 @@ impl Cluster {
             .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
             .arg(&bin)
             .arg(dir.path())
+            .env("SERVER_CERTIFICATE", include_str!("../fixtures/tls/server.pem"))
+            .env("SERVER_KEY", include_str!("../fixtures/tls/server-key.pem"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -17,13 +17,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
 use self::outbox::Outbox;
-use crate::connect::described;
+use crate::connect::{Server, described};
 use crate::options::{PgOptions, PgUrlError};
+use crate::tls;
 
 /// Carries notices between the processes on one PostgreSQL database.
 ///
@@ -50,7 +50,7 @@ struct Line {
 /// The task that keeps the connection.
 struct Speaker {
     line: Arc<Line>,
-    config: Config,
+    server: Server,
     options: PgOptions,
     /// Taken out of the outbox, and perhaps not sent.
     under_way: Option<String>,
@@ -79,9 +79,9 @@ impl PgEventBus {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(url: &SecretString, options: PgOptions) -> Result<Self, PgUrlError> {
-        let config = options.config(url.expose_secret())?;
+        let server = options.server(url.expose_secret())?;
         let line = Arc::<Line>::default();
-        let speaker = Speaker { line: Arc::clone(&line), config, options, under_way: None, is_down: false };
+        let speaker = Speaker { line: Arc::clone(&line), server, options, under_way: None, is_down: false };
         let speaker = Handle::current().spawn(speaker.run()).abort_handle();
         Ok(Self { line, speaker })
     }
@@ -148,7 +148,7 @@ impl Speaker {
 
     /// Opens a connection, hears and speaks on it, and returns when it is lost.
     async fn converse(&mut self) -> Result<Infallible, Lost> {
-        let (client, connection) = within(self.options.acquire_timeout, self.config.connect(NoTls)).await?;
+        let (client, connection) = within(self.options.acquire_timeout, self.server.open()).await?;
         let line = Arc::clone(&self.line);
         tokio::select! {
             lost = hear(connection, &line.here) => lost,
@@ -182,7 +182,7 @@ impl Speaker {
 }
 
 /// Tells `here` what comes, until nothing comes any more.
-async fn hear(mut connection: Connection<Socket, NoTlsStream>, here: &LocalBus) -> Result<Infallible, Lost> {
+async fn hear(mut connection: Connection<Socket, tls::Stream>, here: &LocalBus) -> Result<Infallible, Lost> {
     loop {
         match poll_fn(|context| connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notification(notification))) => match wire::read(notification.payload()) {

@@ -6,12 +6,30 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, Connection, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::tls;
+
+/// A database, and how it is talked to.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    /// Used if the configuration wants it.
+    pub(crate) tls: MakeRustlsConnect,
+}
+
+impl Server {
+    /// Opens one connection, which takes as long as it takes.
+    pub(crate) async fn open(&self) -> Result<(Client, Connection<Socket, tls::Stream>), tokio_postgres::Error> {
+        self.config.connect(self.tls.clone()).await
+    }
+}
 
 /// Opens one connection.
-pub(crate) async fn connect(config: &Config, deadline: Duration) -> ConnectionResult<AsyncPgConnection> {
+pub(crate) async fn connect(server: &Server, deadline: Duration) -> ConnectionResult<AsyncPgConnection> {
     let opening = async {
-        let (client, connection) = config.connect(NoTls).await.map_err(|e| refused(&e))?;
+        let (client, connection) = server.open().await.map_err(|e| refused(&e))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     };
     tokio::time::timeout(deadline, opening)
@@ -25,14 +43,14 @@ pub(crate) async fn connect(config: &Config, deadline: Duration) -> ConnectionRe
 /// shutdown, and a pool's connections serve them all: so they are opened on the runtime that outlives the workers.
 pub(crate) async fn connect_at(
     home: Option<Handle>,
-    config: Config,
+    server: Server,
     deadline: Duration,
 ) -> ConnectionResult<AsyncPgConnection> {
-    let Some(home) = home else { return connect(&config, deadline).await };
+    let Some(home) = home else { return connect(&server, deadline).await };
     // Ends with its caller: of a queue that gives up waiting all at once, each would leave a connection behind otherwise,
     // and the server would run out of them.
     let mut opening = JoinSet::new();
-    opening.spawn_on(async move { connect(&config, deadline).await }, &home);
+    opening.spawn_on(async move { connect(&server, deadline).await }, &home);
     match opening.join_next().await {
         Some(Ok(opened)) => opened,
         Some(Err(error)) => Err(ConnectionError::BadConnection(error.to_string())),

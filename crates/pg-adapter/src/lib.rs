@@ -8,6 +8,7 @@ mod options;
 mod pg_store;
 // What is the same on every database: the SQLite adapter compiles this folder too.
 mod store;
+mod tls;
 
 pub use bus::PgEventBus;
 pub use options::{PgOptions, PgUrlError};

@@ -9,9 +9,8 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use secrecy::{ExposeSecret, SecretString};
 use switchboard_domain::ports::StorageError;
 use tokio::runtime::Handle;
-use tokio_postgres::Config;
 
-use crate::connect::{connect, connect_at};
+use crate::connect::{Server, connect, connect_at};
 use crate::options::{PgOptions, PgUrlError};
 use crate::{migrate, store};
 
@@ -19,7 +18,7 @@ use crate::{migrate, store};
 #[derive(Clone)]
 pub struct PgStore {
     pool: Pool<AsyncPgConnection>,
-    migration: Config,
+    migration: Server,
     options: PgOptions,
     /// Who decides next who has a place where.
     pub(crate) turns: store::Turns,
@@ -35,9 +34,9 @@ impl PgStore {
     /// # Errors
     /// [`PgUrlError`] if `url` is not one of a database we can talk to.
     pub fn new(url: &SecretString, options: PgOptions) -> Result<Self, PgUrlError> {
-        let config = options.config(url.expose_secret())?;
-        let migration = options.migration_config(url.expose_secret())?;
-        let pool = pool(config, &options);
+        let server = options.server(url.expose_secret())?;
+        let migration = options.server_for_migrations(url.expose_secret())?;
+        let pool = pool(server, &options);
         // The wait for a connection and the one for the database's turn would be as long together.
         let turns = store::Turns::new(options.max_connections, options.acquire_timeout + options.statement_timeout);
         Ok(Self { pool, migration, options, turns, refused: Arc::default() })
@@ -72,12 +71,12 @@ impl std::fmt::Debug for PgStore {
     }
 }
 
-fn pool(config: Config, options: &PgOptions) -> Pool<AsyncPgConnection> {
+fn pool(server: Server, options: &PgOptions) -> Pool<AsyncPgConnection> {
     let (home, deadline) = (Handle::try_current().ok(), options.acquire_timeout);
     let mut manager = ManagerConfig::<AsyncPgConnection>::default();
     // No question before each checkout: one that is known to be closed is thrown away all the same.
     manager.recycling_method = RecyclingMethod::Fast;
-    manager.custom_setup = Box::new(move |_| Box::pin(connect_at(home.clone(), config.clone(), deadline)));
+    manager.custom_setup = Box::new(move |_| Box::pin(connect_at(home.clone(), server.clone(), deadline)));
     Pool::builder(AsyncDieselConnectionManager::new_with_config(String::new(), manager))
         .max_size(options.max_connections.max(1))
         .build()

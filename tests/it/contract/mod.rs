@@ -38,6 +38,7 @@ mod migrations;
 mod on_worker;
 mod overview;
 mod pg_event_bus;
+mod pg_tls;
 mod postgres_only;
 mod schema;
 mod session_lookup;
