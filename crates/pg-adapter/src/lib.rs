@@ -8,7 +8,9 @@ mod options;
 mod pg_store;
 // What is the same on every database: the SQLite adapter compiles this folder too.
 mod store;
+mod web_sessions;
 
 pub use bus::PgEventBus;
 pub use options::{PgOptions, PgUrlError};
 pub use pg_store::PgStore;
+pub use web_sessions::{PgWebSessions, SqlName, WebSessionTable};

@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use switchboard_domain::ports::{Database, StorageError};
 
 use super::schema::{
-    campaigns, deployment, directory_snapshots, linked_groups, sessions, strays, task_leases, workers,
+    api_keys, campaigns, deployment, directory_snapshots, linked_groups, sessions, strays, task_leases, workers,
 };
 use crate::engine::Store;
 
@@ -20,7 +20,7 @@ use crate::engine::Store;
 const WRITE_CHECK: &str = "check";
 
 /// Whether each table has a row, which does not matter.
-type Found = (bool, bool, bool, bool, bool, bool, bool, bool);
+type Found = (bool, bool, bool, bool, bool, bool, bool, bool, bool);
 
 #[async_trait]
 impl Database for Store {
@@ -34,6 +34,7 @@ impl Database for Store {
             exists(task_leases::table.select(task_leases::task)),
             exists(workers::table.select(workers::name)),
             exists(strays::table.select(strays::name)),
+            exists(api_keys::table.select(api_keys::id)),
         ));
         self.reader().await?.run(async |conn| query.get_result::<Found>(conn).await).await?;
         // What is on a disk that is full, or on a server that only follows another, can still be read.

@@ -115,6 +115,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::engine::Instant;
+
+    api_keys (id) {
+        id -> Text,
+        hash -> Binary,
+        owner -> Text,
+        name -> Text,
+        scope -> Text,
+        created_at -> Instant,
+        expires_at -> Nullable<Instant>,
+        revoked_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     linked_groups,
@@ -123,5 +139,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     directory_snapshots,
     task_leases,
     workers,
-    strays
+    strays,
+    api_keys
 );
