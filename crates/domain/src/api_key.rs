@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_key_is_good_until_it_is_revoked_or_expires() {
-        let (key, _) = new(Scope::Full, Some(Duration::from_secs(60))).unwrap();
+        let (key, _) = new(Scope::Full, Some(Duration::from_mins(1))).unwrap();
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
         assert!(key.is_good(at(59)) && !key.is_good(at(60)));
         assert!(!ApiKey { revoked_at: Some(at(1)), ..key }.is_good(at(59)));

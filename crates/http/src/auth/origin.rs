@@ -1,5 +1,6 @@
 //! Whether a browser says that a request was caused by a page that may cause it.
 
+use actix_web::http::uri::Authority;
 use actix_web::http::{Method, header};
 use actix_web::{HttpMessage as _, HttpRequest};
 
@@ -49,7 +50,7 @@ impl Origins {
 fn is_own(request: &HttpRequest, origin: &str) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     // HTTP/2 has it in the address.
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
     let Some((_, authority)) = origin.split_once("://") else { return false };
     host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
 }
