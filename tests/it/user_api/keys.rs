@@ -8,6 +8,7 @@ use support::events::{Door, LiveStream, Told};
 use support::stores::Stores;
 use switchboard_domain::ports::Clock as _;
 use switchboard_domain::{ApiKey, Scope, SystemRandom};
+use switchboard_http::trpc::{Kind, user};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 const PHONE: &str = "34600111222";
@@ -16,6 +17,7 @@ on_every_database! {
     a_revoked_key_is_dead_on_every_replica_within_five_seconds,
     a_key_is_its_users_alone_and_good_for_its_scope,
     a_key_is_no_good_after_its_time,
+    no_procedure_is_open_to_what_is_no_good_nor_to_anothers_key,
     a_dump_of_the_database_holds_no_key,
 }
 
@@ -110,6 +112,49 @@ async fn a_key_is_no_good_after_its_time(stores: Stores) {
     assert_eq!(status(&app, &connect, &name).await.status, 200);
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(status(&app, &connect, &name).await.status, 401);
+}
+
+async fn no_procedure_is_open_to_what_is_no_good_nor_to_anothers_key(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let name = app.pair("ana", PHONE).await;
+    let input =
+        |name: &str| json!({ "sessionName": name, "id": "x", "phoneNumber": "+34600111222", "groupId": "1@g.us" });
+    let (revoked, revoked_key) = have_key(&app, "ana", Scope::Full, None).await;
+    app.stores.api_keys.revoke(&revoked.id, app.clock.now()).await.unwrap().unwrap();
+    let (_, expired_key) = have_key(&app, "ana", Scope::Full, Some(Duration::from_secs(1))).await;
+    let expired_token = app.token("ana", Duration::from_secs(1), Scope::Full);
+    app.clock.advance(Duration::from_mins(1));
+    let (_, bens) = have_key(&app, "ben", Scope::Full, None).await;
+    let unknown = format!("swb_{}", "0".repeat(64));
+    app.waha.clear_calls();
+
+    let mut cases = 0;
+    for call in user::router().procedures() {
+        let ask = async |credential: &str, name: &str| {
+            let request = match call.kind {
+                Kind::Mutation => app.post(None, call.path, &input(name)),
+                Kind::Query | Kind::Subscription => app.get(None, call.path, &input(name)),
+            };
+            let answer = request.bearer_auth(credential).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        for credential in [&revoked_key, &expired_key, &expired_token, &unknown, "swb_", "nonsense"] {
+            let (status, body) = ask(credential, &name).await;
+            // A subscription begins before it is refused.
+            assert_eq!(status, if call.kind == Kind::Subscription { 200 } else { 401 }, "{}: {body}", call.path);
+            assert!(body.contains(r#""code":"UNAUTHORIZED""#), "{}: {body}", call.path);
+            cases += 1;
+        }
+        // Those that name nothing are about the caller by themselves.
+        if !matches!(call.path, "user.getWhatsAppSession" | "user.initiateWhatsAppSession") {
+            let theirs = ask(&bens, &name).await;
+            assert_eq!(theirs, ask(&bens, "session_123456").await, "{}: byte for byte", call.path);
+            assert!(theirs.1.contains(r#""code":"NOT_FOUND""#), "{}: {theirs:?}", call.path);
+            cases += 1;
+        }
+    }
+    assert_eq!(app.waha.calls(), [], "WAHA was asked nothing");
+    println!("keys: {cases} cases, 0 leaks");
 }
 
 async fn a_dump_of_the_database_holds_no_key(stores: Stores) {

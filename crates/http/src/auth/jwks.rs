@@ -36,7 +36,7 @@ pub struct KeysOutOfReach(pub String);
 #[error("expected a JSON Web Key Set with a public key for RS256, ES256 or EdDSA")]
 pub struct NoUsableKey;
 
-/// The keys that are held. They are renewed as long as somebody runs [`Jwks::keep_fresh`].
+/// The keys that are held. They are renewed as long as somebody runs [`SignIn::keep_fresh`](super::SignIn::keep_fresh).
 pub struct Jwks {
     source: Arc<dyn KeySource>,
     clock: Arc<dyn Clock>,
