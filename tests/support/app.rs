@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use switchboard_domain::ports::{Clock as _, Generation, SnapshotHead};
 use switchboard_domain::services::{Directory, Round, Services};
 use switchboard_domain::{ListKind, Session, UserId, WorkerName, WorkerState};
-use switchboard_http::{DatabaseHealth, Live, Page, Scope, Secret, State, TokenKey, WEBHOOKS_PATH, routes};
+use switchboard_http::{
+    DatabaseHealth, Live, Page, Scope, Secret, SignIn, State, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH, routes,
+};
 use switchboard_waha_adapter::{
     BreakerConfig, ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig,
 };
@@ -45,6 +47,7 @@ pub struct Replica {
     url: String,
     client: reqwest::Client,
     state: Arc<State>,
+    tokens: TokenKey,
     server: ServerHandle,
     following: AbortHandle,
 }
@@ -355,9 +358,11 @@ impl Replica {
         let gateway = Arc::new(WahaGateway::new(workers, &config, clock.clone()).expect("good workers"));
         let ports = stores.ports(gateway.clone(), clock.clone());
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
+        let rules = TokenRules::default();
+        let tokens = Tokens::new(rules.clone(), clock.clone()).with_secret(&secret);
         let state = Arc::new(State {
             services: Services::new(&ports, Services::DIRECTORY_MEMORY),
-            tokens: TokenKey::new(&secret, None, None, clock.clone()),
+            sign_in: SignIn::new(clock.clone()).with_tokens(tokens).with_api_keys(stores.api_keys.clone()),
             database: DatabaseHealth::new(stores.database.clone()),
             gateway,
             live: Live::new(Live::STREAMS_PER_USER, clock.clone()),
@@ -380,7 +385,8 @@ impl Replica {
         let follower = Arc::clone(&state);
         let following = tokio::spawn(async move { follower.services.follow().await }).abort_handle();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { url, client, state, server: handle, following }
+        let tokens = TokenKey::new(&secret, rules, clock.clone());
+        Self { url, client, state, tokens, server: handle, following }
     }
 
     /// Asks the workers whether they answer, as main does every ten seconds.
@@ -464,7 +470,7 @@ impl Replica {
     /// If that is no user.
     pub fn token(&self, user: &str, ttl: Duration, scope: Scope) -> String {
         let user: UserId = user.parse().expect("a user id");
-        self.state.tokens.sign_scoped(&user, ttl, scope).expect("a token")
+        self.tokens.sign_scoped(&user, ttl, scope).expect("a token")
     }
 
     /// A stream that has not been opened.

@@ -4,6 +4,7 @@ pub mod app;
 pub mod clock;
 pub mod crash;
 pub mod events;
+pub mod guide;
 pub mod memory;
 pub mod postgres;
 pub mod proxy;

@@ -1,5 +1,6 @@
 //! All storage ports in memory: the shortest thing that keeps their promises.
 
+mod api_keys;
 mod directory;
 mod workers;
 
@@ -13,9 +14,9 @@ use switchboard_domain::ports::{
     SessionRepository, StorageError, StoredSnapshot, Stray, Unlinked,
 };
 use switchboard_domain::{
-    Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup, LinkedGroupId,
-    ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview, UserId, WorkerName,
-    WorkerState,
+    ApiKey, ApiKeyHash, Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup,
+    LinkedGroupId, ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview,
+    UserId, WorkerName, WorkerState,
 };
 
 /// Every storage port, in memory. Clones share their rows.
@@ -32,6 +33,7 @@ struct Tables {
     tasks: BTreeMap<String, (LeaseHolder, DateTime<Utc>)>,
     workers: BTreeMap<WorkerName, WorkerState>,
     strays: BTreeMap<(WorkerName, SessionName), Stray>,
+    api_keys: Vec<(ApiKey, ApiKeyHash)>,
 }
 
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use switchboard_domain::ports::{
-    CampaignRepository, Clock, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, Ports,
-    SessionRepository, SnapshotStore, StrayRepository, TaskLeases, WhatsAppGateway, WorkerRepository,
+    ApiKeyRepository, CampaignRepository, Clock, Database, DeploymentRepository, EventBus, GroupRepository,
+    LeaseRepository, Ports, SessionRepository, SnapshotStore, StrayRepository, TaskLeases, WhatsAppGateway,
+    WorkerRepository,
 };
 use switchboard_domain::{LocalBus, SystemRandom};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
@@ -37,6 +38,8 @@ pub struct Stores {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// Leases on tasks.
     pub tasks: Arc<dyn TaskLeases>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeyRepository>,
     /// What tells replicas of changes: one bus for all on a database that one process may have.
     pub bus: Arc<dyn EventBus>,
     /// The database itself.
@@ -149,6 +152,7 @@ impl Stores {
             + DeploymentRepository
             + SnapshotStore
             + TaskLeases
+            + ApiKeyRepository
             + Database
             + 'static,
     {
@@ -163,6 +167,7 @@ impl Stores {
             deployments: store.clone(),
             snapshots: store.clone(),
             tasks: store.clone(),
+            api_keys: store.clone(),
             bus,
             database: store,
             kept,

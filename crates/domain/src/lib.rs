@@ -65,6 +65,7 @@
 //! Its tests may use the mocks of the ports that the feature `mock` brings: `switchboard_domain::ports::MockClock` and
 //! the like.
 
+mod api_key;
 mod campaign;
 mod chat;
 mod contact;
@@ -78,6 +79,7 @@ mod page;
 mod parse;
 mod phone;
 mod qr;
+mod scope;
 mod search;
 mod session;
 mod status;
@@ -89,6 +91,7 @@ pub mod placement;
 pub mod ports;
 pub mod services;
 
+pub use api_key::{ApiKey, ApiKeyHash, ApiKeyId, ApiKeyName, ApiKeySecret, ConnectKeyTooLong};
 pub use campaign::{Campaign, CampaignId, CampaignStatus};
 pub use chat::{ChatId, ChatKind, GroupId};
 pub use contact::{Contact, LidTwin, ListedContact};
@@ -103,6 +106,7 @@ pub use page::Limit;
 pub use parse::ParseError;
 pub use phone::PhoneNumber;
 pub use qr::{PairingCode, QrCode};
+pub use scope::Scope;
 pub use search::SearchTerm;
 pub use session::{
     Epoch, Lifecycle, Observation, Revision, Session, SessionAddress, SessionId, SessionName, SessionOverview,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
+use rand::rngs::OsRng;
+use rand::{Rng, TryRngCore};
 
 use crate::ports::{Clock, Random};
 
@@ -33,8 +35,8 @@ impl Random for SystemRandom {
         cuid2::create_id()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the randomness that the port stands for")]
     fn bits(&self) -> u128 {
-        rand::random()
+        // Not from a generator in this process: keys are made of it.
+        OsRng.unwrap_err().random()
     }
 }

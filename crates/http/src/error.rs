@@ -3,6 +3,7 @@
 use switchboard_domain::ports::{GatewayError, StorageError};
 use switchboard_domain::{Error, Precondition};
 
+use crate::auth::NotSignedIn;
 use crate::trpc;
 use crate::trpc::Code;
 
@@ -95,6 +96,33 @@ fn told_storage(error: &StorageError) -> Told {
         }
     };
     Told { code, reason, message }
+}
+
+/// Why was logged where it was found out: a batch of calls has it in common.
+impl From<NotSignedIn> for trpc::Error {
+    fn from(error: NotSignedIn) -> Self {
+        let (code, reason, message) = match error {
+            NotSignedIn::Refused => return Self::of(Code::Unauthorized),
+            NotSignedIn::CrossSite => {
+                let message = "A session cookie is good for pages of this site and of the origins that are configured";
+                (Code::Forbidden, "cross_site", message)
+            }
+            NotSignedIn::NotJson => {
+                let message = "With a session cookie, whatever changes something has to be application/json";
+                (Code::UnsupportedMediaType, "not_json", message)
+            }
+            NotSignedIn::Unavailable { .. } => {
+                let message = "It cannot be checked at the moment who is signed in: try again later";
+                (Code::ServiceUnavailable, "sign_in_unavailable", message)
+            }
+            NotSignedIn::Failed => return Self::internal(),
+        };
+        let answer = Self::new(code, message).with_reason(reason);
+        match error {
+            NotSignedIn::Unavailable { retry_after } => answer.with_retry_after(retry_after),
+            _ => answer,
+        }
+    }
 }
 
 /// Causes are logged here, once; they never reach a client.

@@ -12,10 +12,14 @@ mod webhooks;
 
 pub mod trpc;
 
-pub use auth::{Principal, Scope, Secret, ShortSecret, TokenKey, TokenRefused};
+pub use auth::{
+    CookieForm, CookieRules, Jwks, KeySource, KeysOutOfReach, NoUsableKey, NotSignedIn, Principal, Secret, ShortSecret,
+    SignIn, TokenKey, TokenRules, Tokens,
+};
 pub use health::DatabaseHealth;
 pub use live::Live;
 pub use routes::routes;
 pub use state::State;
+pub use switchboard_domain::Scope;
 pub use ui::Page;
 pub use webhooks::WEBHOOKS_PATH;

@@ -4,7 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::auth::TokenRefused;
+use crate::auth::NotSignedIn;
 use crate::trpc::{self, Code};
 
 /// What went wrong, in the words of the tRPC error of the same kind.
@@ -74,8 +74,8 @@ impl From<switchboard_domain::Error> for Problem {
     }
 }
 
-impl From<TokenRefused> for Problem {
-    fn from(_: TokenRefused) -> Self {
-        Self(trpc::Error::of(Code::Unauthorized))
+impl From<NotSignedIn> for Problem {
+    fn from(error: NotSignedIn) -> Self {
+        Self(error.into())
     }
 }

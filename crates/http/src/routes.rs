@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, web};
 use crate::trpc::ConnectionParams;
 use crate::trpc::user::Context;
 use crate::ui::{self, Page};
-use crate::{State, auth, health, live, trpc, webhooks};
+use crate::{State, health, live, trpc, webhooks};
 
 /// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`) and everything below.
 pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
@@ -15,9 +15,9 @@ pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&m
     let router = Arc::new(trpc::user::router());
     move |server| {
         let data = web::Data::from(Arc::clone(&state));
-        let context = move |request: &HttpRequest, params: &ConnectionParams| Context {
-            principal: auth::caller(request, params, &state.tokens),
-            state: Arc::clone(&state),
+        let context = async move |request: &HttpRequest| {
+            let (caller, state) = (state.sign_in.caller(request).await, Arc::clone(&state));
+            move |params: &ConnectionParams| Context { principal: caller.with(params), state }
         };
         server
             .app_data(data)

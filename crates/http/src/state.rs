@@ -6,15 +6,15 @@ use switchboard_domain::ports::{WebhookReader, WhatsAppGateway};
 use switchboard_domain::services::Services;
 
 use crate::Live;
-use crate::auth::TokenKey;
+use crate::auth::SignIn;
 use crate::health::DatabaseHealth;
 
 /// The use cases, and who may use them.
 pub struct State {
     /// The use cases.
     pub services: Services,
-    /// Whose tokens are good.
-    pub tokens: TokenKey,
+    /// Who is signed in.
+    pub sign_in: SignIn,
     /// Asked whether it is there.
     pub database: DatabaseHealth,
     /// Asked which workers answer.

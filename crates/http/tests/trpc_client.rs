@@ -1,5 +1,6 @@
-//! The real `@trpc/client` before `switchboard demo`, and before a `serve` that goes and comes back. What is tested stands
-//! in `tests/trpc-client`.
+//! Packages that front-ends use, from npm, before a server: what is tested stands in `tests/trpc-client`, where the real
+//! `@trpc/client` is before `switchboard demo` and before a `serve` that goes and comes back, and in `tests/better-auth`,
+//! where the real better-auth makes the cookies.
 
 mod support;
 
@@ -23,5 +24,33 @@ fn the_real_trpc_clients_find_every_procedure_as_documented() {
             ("SERVE_WAHA_URL", &waha.url()),
             ("SERVE_WAHA_KEY", waha.api_key()),
         ],
+    );
+}
+
+#[test]
+fn the_cookies_and_tokens_of_the_real_better_auth_sign_its_users_in() {
+    if let Err(missing) = node_and_npm() {
+        return leave_out(&missing, "SWITCHBOARD_REQUIRE_NODE", "the real better-auth was not tried");
+    }
+    // The test crate's, which has the name that this one's module has.
+    let Some(cluster) = ::support::postgres::cluster() else { return };
+    let suite = Suite::installed("better-auth");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let database = runtime.block_on(cluster.empty_database());
+    let waha = runtime.block_on(switchboard_waha_fake::start(Options::default())).expect("a fake WAHA");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // As they stand in the guide: what is the test's own comes from the environment.
+    let guide = ["better-auth, with its cookie", "better-auth, with tokens"].map(::support::guide::sign_in).concat();
+    let config = folder.path().join("switchboard.toml");
+    std::fs::write(&config, guide).expect("a file");
+    suite.test_with(
+        &[
+            ("SWITCHBOARD_BIN", env!("CARGO_BIN_EXE_switchboard")),
+            ("SWITCHBOARD_CONFIG", config.to_str().expect("a path")),
+            ("SERVE_WAHA_URL", &waha.url()),
+            ("SERVE_WAHA_KEY", waha.api_key()),
+            ("DATABASE_URL", &database),
+        ],
+        String::new,
     );
 }

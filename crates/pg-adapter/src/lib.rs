@@ -9,7 +9,9 @@ mod pg_store;
 // What is the same on every database: the SQLite adapter compiles this folder too.
 mod store;
 mod tls;
+mod web_sessions;
 
 pub use bus::PgEventBus;
 pub use options::{PgOptions, PgUrlError};
 pub use pg_store::PgStore;
+pub use web_sessions::{PgWebSessions, SqlName, WebSessionTable};

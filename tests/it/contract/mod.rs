@@ -28,6 +28,7 @@ macro_rules! contract {
     };
 }
 
+mod api_key_repository;
 mod campaign_repository;
 mod deployment_repository;
 mod event_bus;
@@ -47,4 +48,5 @@ mod snapshot_store;
 mod sqlite_only;
 mod strays;
 mod task_leases;
+mod web_sessions;
 mod workers;

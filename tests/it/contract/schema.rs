@@ -91,6 +91,7 @@ async fn of_postgres(url: &str) -> Schema {
 async fn both_databases_have_the_same_schema() {
     let sqlite = of_sqlite().await;
     let tables = [
+        "api_keys",
         "campaigns",
         "deployment",
         "directory_snapshots",

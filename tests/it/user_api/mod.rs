@@ -28,6 +28,7 @@ mod connect;
 mod directory;
 mod freshness;
 mod isolation;
+mod keys;
 mod live;
 mod paging;
 mod reconcile;

@@ -2,6 +2,7 @@
 
 mod bus;
 mod gateway;
+mod sign_in;
 mod snapshots;
 mod storage;
 mod system;
@@ -10,6 +11,7 @@ mod workers;
 
 pub use bus::{Change, EventBus, Heard, Notice, ReplicaId};
 pub use gateway::{Created, GatewayError, WhatsAppGateway};
+pub use sign_in::{ApiKeyRepository, WebSession, WebSessionToken, WebSessions};
 pub use snapshots::{Claim, Generation, SnapshotHead, SnapshotStore, StoredSnapshot, TaskLeases};
 pub use storage::{
     CampaignRepository, Database, DeploymentRepository, Fence, GroupRepository, Lease, LeaseHolder, LeaseRepository,
@@ -54,6 +56,7 @@ pub struct Ports {
 pub use self::{
     bus::MockEventBus,
     gateway::MockWhatsAppGateway,
+    sign_in::{MockApiKeyRepository, MockWebSessions},
     snapshots::{MockSnapshotStore, MockTaskLeases},
     storage::{
         MockCampaignRepository, MockDatabase, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository,

@@ -1,19 +1,33 @@
-//! Who asks.
+//! Who asks: bearer tokens, API keys, and the session cookies of a web application.
 
+mod api_key;
+mod cookie;
+mod jwks;
+mod lately;
+mod origin;
 mod scope;
+mod sign_in;
+mod standing;
+#[cfg(test)]
+mod testing;
 mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
-use chrono::{DateTime, Utc};
-use switchboard_domain::UserId;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use switchboard_domain::ports::{StorageError, WebSessionToken};
+use switchboard_domain::{ApiKeyHash, Scope, UserId};
 
-pub use scope::Scope;
-pub use token::{Secret, ShortSecret, TokenKey, TokenRefused};
+pub use cookie::{CookieForm, CookieRules};
+pub use jwks::{Jwks, KeySource, KeysOutOfReach, NoUsableKey};
+pub use sign_in::SignIn;
+pub(crate) use standing::Standing;
+pub use token::{TokenKey, TokenRules, Tokens};
 
-use crate::trpc::{Call, Code, ConnectionParams, Error};
+use crate::error::Chain;
+use crate::trpc::{Call, Code, Error};
 
 /// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +38,50 @@ pub struct Principal {
     pub scope: Scope,
     /// The first moment at which they would no longer be let in. Whatever goes on for longer than a request ends then.
     pub expires_at: Option<DateTime<Utc>>,
+    /// By what that may turn out sooner.
+    credential: Credential,
 }
+
+/// What somebody signed in with, as far as it has to be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Credential {
+    /// A token, which nobody takes back.
+    Token,
+    Key(ApiKeyHash),
+    WebSession(WebSessionToken),
+}
+
+/// Why nobody is signed in. What exactly was wrong is nobody's business but the log's, which has it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSignedIn {
+    /// Nothing was shown, or nothing good.
+    #[error("nothing that signs in was shown, or nothing good")]
+    Refused,
+    /// A session cookie came along with a request that another site has caused, or may have.
+    #[error("the request may come from another site")]
+    CrossSite,
+    /// A session cookie came along with what a form of another site could have sent.
+    #[error("the request is not JSON")]
+    NotJson,
+    /// What would say so is out of reach.
+    #[error("it cannot be said who is signed in")]
+    Unavailable {
+        /// When it may be worth trying again.
+        retry_after: Duration,
+    },
+    /// Something broke here.
+    #[error("it could not be found out who is signed in")]
+    Failed,
+}
+
+/// A secret that somebody signs with: at least [`Secret::MIN_BYTES`] bytes, as many as HS256's hash has.
+#[derive(Clone, Debug)]
+pub struct Secret(SecretString);
+
+/// The secret is too short to sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a secret of at least {} bytes", Secret::MIN_BYTES)]
+pub struct ShortSecret;
 
 impl Principal {
     /// Whether they may make that call.
@@ -32,130 +89,79 @@ impl Principal {
     /// # Errors
     /// [`Code::Forbidden`] if their scope is too narrow for it.
     pub(crate) fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
-        if self.scope.allows(call) {
+        if scope::allows(self.scope, call) {
             return Ok(());
         }
-        let message = format!("This needs more than a token of the scope {}", self.scope);
+        let message = format!("This needs more than the scope {}", self.scope);
         Err(Error::new(Code::Forbidden, message).with_reason("scope"))
     }
-}
 
-/// The principal of a request: who its bearer token names.
-///
-/// # Errors
-/// [`TokenRefused`] if there is no token, or none that is good.
-pub(crate) fn principal(request: &HttpRequest, key: &TokenKey) -> Result<Arc<Principal>, TokenRefused> {
-    let header = request.headers().get(header::AUTHORIZATION).ok_or(TokenRefused)?;
-    // What a token is made of is checked with it: `to_str` would look at each byte for that.
-    let header = std::str::from_utf8(header.as_bytes()).map_err(|_| TokenRefused)?;
-    let (scheme, token) = header.split_once(' ').ok_or(TokenRefused)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(TokenRefused);
+    /// Them, unless their time is over.
+    fn in_time(self: Arc<Self>, now: DateTime<Utc>) -> Result<Arc<Self>, NotSignedIn> {
+        match self.expires_at {
+            Some(expires_at) if expires_at <= now => Err(NotSignedIn::refused("expired")),
+            _ => Ok(self),
+        }
     }
-    key.verify(token.trim_ascii())
 }
 
-/// The principal of a tRPC call: as of any request. A browser's `EventSource` cannot send headers, so a subscription
-/// without one is its whose token stands in its connection parameters; other calls have none.
-///
-/// # Errors
-/// [`TokenRefused`] if there is no token, or none that is good.
-pub(crate) fn caller(
-    request: &HttpRequest,
-    params: &ConnectionParams,
-    key: &TokenKey,
-) -> Result<Arc<Principal>, TokenRefused> {
-    match params.get("token") {
-        Some(token) if !request.headers().contains_key(header::AUTHORIZATION) => key.verify(token),
-        _ => principal(request, key),
+impl Credential {
+    /// How often a stream has it looked at; never, if there is nothing to see. A key is dead within 5 s of its revocation,
+    /// together with what is remembered of it. There are few keys, and as many web sessions as there are users.
+    fn seen_every(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Token => None,
+            Self::Key(_) => Some(TimeDelta::seconds(1)),
+            Self::WebSession(_) => Some(TimeDelta::seconds(30)),
+        }
+    }
+}
+
+impl NotSignedIn {
+    /// A database that is away is asked again with the next request.
+    const UNAVAILABLE: Self = Self::Unavailable { retry_after: Duration::from_secs(5) };
+
+    /// Refused, and why, for those who look at the log to find that out.
+    fn refused(reason: &'static str) -> Self {
+        tracing::debug!(reason, "not signed in");
+        Self::Refused
+    }
+}
+
+impl From<StorageError> for NotSignedIn {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(error = %Chain(&error), "it cannot be looked up who is signed in");
+        match error {
+            StorageError::Unavailable(_) => Self::UNAVAILABLE,
+            StorageError::Conflict | StorageError::Failed(_) => Self::Failed,
+        }
+    }
+}
+
+impl Secret {
+    /// The least length.
+    pub const MIN_BYTES: usize = 32;
+
+    /// The secret, if it is long enough.
+    ///
+    /// # Errors
+    /// [`ShortSecret`]
+    pub fn new(secret: SecretString) -> Result<Self, ShortSecret> {
+        if secret.expose_secret().len() >= Self::MIN_BYTES { Ok(Self(secret)) } else { Err(ShortSecret) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use actix_web::test::TestRequest;
-    use actix_web::{App, HttpResponse, web};
-    use switchboard_domain::SystemClock;
-
     use super::*;
-    use crate::trpc::{self, Event, Router};
-
-    fn key() -> TokenKey {
-        TokenKey::new(&Secret::new("x".repeat(32).into()).unwrap(), None, None, Arc::new(SystemClock))
-    }
-
-    fn token(key: &TokenKey, user: &str) -> String {
-        key.sign(&user.parse().unwrap(), Duration::from_mins(1)).unwrap()
-    }
 
     #[test]
-    fn only_a_bearer_token_in_the_header_names_somebody() {
-        let key = key();
-        let token = token(&key, "alice");
-        for (header, good) in [
-            (format!("Bearer {token}"), true),
-            (format!("bearer  {token} "), true),
-            (format!("Basic {token}"), false),
-            (format!("Bearer{token}"), false),
-            (token.clone(), false),
-            (String::new(), false),
-        ] {
-            let request = TestRequest::get().insert_header((header::AUTHORIZATION, header.clone())).to_http_request();
-            assert_eq!(principal(&request, &key).is_ok(), good, "{header}");
-        }
-        let request = TestRequest::with_uri(&format!("/?token={token}&access_token={token}")).to_http_request();
-        assert_eq!(principal(&request, &key), Err(TokenRefused));
-    }
-
-    /// What a call of that kind is answered that has a token in its query, and perhaps a header.
-    async fn call(path: &str, in_query: &str, header: Option<&str>) -> String {
-        let key = Arc::new(key());
-        let router = Router::new(|user: &Option<String>, _| {
-            user.as_ref().map(|_| ()).ok_or_else(|| Error::of(Code::Unauthorized))
-        })
-        .query("ask", async |user, (): ()| Ok(serde_json::json!(user)))
-        .mutation("change", async |user, (): ()| Ok(serde_json::json!(user)))
-        .subscription("follow", async |user: Option<String>, (): ()| {
-            let event = Event::Tracked { id: "1".to_owned(), data: serde_json::json!(user) };
-            Ok(futures_util::stream::iter([event, Event::Return]))
-        });
-        let params = serde_json::json!({ "token": in_query.replace("alice", &token(&key, "alice")) }).to_string();
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("connectionParams", &params).finish();
-        let mut request = TestRequest::with_uri(&format!("/t/{path}?{query}"));
-        if path == "change" {
-            request = request.method(actix_web::http::Method::POST).insert_header(header::ContentType::json());
-        }
-        if let Some(user) = header {
-            let token = if user == "nobody" { "x".to_owned() } else { token(&key, user) };
-            request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
-        }
-        let context = move |request: &HttpRequest, params: &ConnectionParams| {
-            caller(request, params, &key).ok().map(|principal| principal.user.as_str().to_owned())
-        };
-        let app = App::new()
-            .service(trpc::service("/t", Arc::new(router), context))
-            .default_service(web::to(HttpResponse::NotFound));
-        let app = actix_web::test::init_service(app).await;
-        let body = actix_web::test::call_and_read_body(&app, request.to_request()).await;
-        String::from_utf8(body.to_vec()).unwrap()
-    }
-
-    #[actix_web::test]
-    async fn a_token_in_the_query_is_for_subscriptions_alone_and_the_header_goes_before_it() {
-        assert!(call("follow", "alice", None).await.contains("data: \"alice\""));
-        assert!(call("follow", "alice", Some("ben")).await.contains("data: \"ben\""));
-        for (path, in_query, header) in [
-            ("follow", "alice", Some("nobody")),
-            ("follow", "nonsense", None),
-            ("ask", "alice", None),
-            ("change", "alice", None),
-        ] {
-            let answer = call(path, in_query, header).await;
-            assert!(answer.contains("UNAUTHORIZED"), "{path} {header:?}: {answer}");
-        }
-        assert_eq!(call("ask", "alice", Some("ben")).await, r#"{"result":{"data":"ben"}}"#);
+    fn a_short_secret_is_refused() {
+        assert_eq!(Secret::new("x".repeat(31).into()).unwrap_err(), ShortSecret);
+        assert!(Secret::new("x".repeat(32).into()).is_ok());
     }
 }

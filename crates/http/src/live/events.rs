@@ -10,9 +10,9 @@ use futures_util::stream;
 use serde::Serialize;
 
 use super::{Stream, Told};
+use crate::State;
 use crate::problem::Problem;
 use crate::trpc::{Call, Code, Kind};
-use crate::{State, auth};
 
 /// What a stream without a word is kept alive with: proxies close what is silent for long.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -29,7 +29,7 @@ pub(crate) fn routes(server: &mut web::ServiceConfig) {
 
 async fn events(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state.into_inner();
-    let principal = auth::principal(&request, &state.tokens)?;
+    let principal = state.sign_in.principal(&request).await?;
     principal.authorize(&Call { path: "user.onSessionStatus", kind: Kind::Subscription })?;
     let name = request.match_info().query("name").parse().map_err(|_| switchboard_domain::Error::NotFound)?;
     let mut stream = Stream::open(state, principal, &name).await?;

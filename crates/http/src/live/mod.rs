@@ -16,7 +16,7 @@ pub(crate) use self::events::routes;
 use self::seats::{Seat, Seats};
 pub(crate) use self::state::StateOutput;
 use crate::State;
-use crate::auth::Principal;
+use crate::auth::{Principal, Standing};
 use crate::trpc::{self, Code};
 
 /// The open streams of this process.
@@ -69,7 +69,7 @@ pub(crate) struct Stream {
     watcher: Watcher,
     seat: Seat,
     stopping: watch::Receiver<bool>,
-    principal: Arc<Principal>,
+    standing: Standing,
 }
 
 impl Stream {
@@ -84,17 +84,18 @@ impl Stream {
     ) -> Result<Self, switchboard_domain::Error> {
         let watcher = state.services.watch.run(&principal.user, name).await?;
         let (seat, stopping) = (state.live.seats.take(&principal.user), state.live.stopping.subscribe());
-        Ok(Self { state, watcher, seat, stopping, principal })
+        let standing = Standing::new(principal, &state.sign_in);
+        Ok(Self { state, watcher, seat, stopping, standing })
     }
 
     /// What there is to tell next. Nothing is lost if the caller does not wait for it.
     pub(crate) async fn next(&mut self) -> Told {
-        let Self { state, watcher, seat, stopping, principal } = self;
+        let Self { state, watcher, seat, stopping, standing } = self;
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => Told::Stopping,
             () = seat.lost() => Told::Refused(displaced()),
-            () = expiry(&*state.live.clock, principal) => Told::Refused(trpc::Error::of(Code::Unauthorized)),
+            why = standing.lost(&state.sign_in) => Told::Refused(why.into()),
             state = watcher.next() => state.map_or(Told::Over, |state| Told::State(StateOutput::from(&*state))),
         }
     }
@@ -114,16 +115,4 @@ impl Stream {
 fn displaced() -> trpc::Error {
     let message = "Too many streams are open: this one made room for a newer one";
     trpc::Error::new(Code::TooManyRequests, message).with_reason("too_many_streams")
-}
-
-/// Returns when the principal's token is no good any more.
-async fn expiry(clock: &dyn Clock, principal: &Principal) {
-    /// A clock's sleep has an end.
-    const LONGEST: Duration = Duration::from_hours(24);
-    let Some(expires_at) = principal.expires_at else { return std::future::pending().await };
-    while let Ok(left) = (expires_at - clock.now()).to_std()
-        && !left.is_zero()
-    {
-        clock.sleep(left.min(LONGEST)).await;
-    }
 }

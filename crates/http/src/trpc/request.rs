@@ -53,8 +53,16 @@ pub struct ConnectionParams(BTreeMap<String, String>);
 
 impl ConnectionParams {
     pub(super) fn of(request: &Request<'_>) -> Result<Self, Error> {
+        Self::of_query(request.query)
+    }
+
+    /// What a query string, as it came, says.
+    ///
+    /// # Errors
+    /// [`Code::ParseError`] if it says something else in their place.
+    pub(crate) fn of_query(query: &str) -> Result<Self, Error> {
         let refused = |message: &'static str| Error::new(Code::ParseError, message);
-        let Some(text) = parameter(request.query, "connectionParams") else { return Ok(Self::default()) };
+        let Some(text) = parameter(query, "connectionParams") else { return Ok(Self::default()) };
         let json: Json = serde_json::from_str(&surrogates::replaced(&text))
             .map_err(|_| refused("Not JSON-parsable query params"))?;
         let params: Option<_> = serde_json::from_value(json).map_err(|_| refused("Invalid connection params shape"))?;

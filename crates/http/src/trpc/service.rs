@@ -29,11 +29,12 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Serves the router at `endpoint` (like `/api/trpc`), whatever the method. `context` is made once for each request, from
-/// it and from what a subscription says in its place.
-pub fn service<C, F>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Scope
+/// it, which may take a while, and then from what a subscription says in its place.
+pub fn service<C, F, G>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Scope
 where
     C: Clone + Send + 'static,
-    F: Fn(&HttpRequest, &ConnectionParams) -> C + 'static,
+    F: AsyncFn(&HttpRequest) -> G + 'static,
+    G: FnOnce(&ConnectionParams) -> C,
 {
     let context = Rc::new(context);
     // A prefix: to match the rest of the path as well would cost more than most calls.
@@ -42,7 +43,7 @@ where
         let context = Rc::clone(&context);
         async move {
             let body = body(request.method(), payload).await;
-            let context = |params: &ConnectionParams| context(&request, params);
+            let context = (*context)(&request).await;
             let answered = router.handle(context, &seen(&request, body));
             answer(answered.await)
         }
@@ -156,7 +157,10 @@ mod tests {
             })
             .mutation("touch", async |_, (): ()| Ok(json!("touched")))
             .mutation("greet", async |user, Greet(name)| Ok(json!([user, name])));
-        let user = |request: &HttpRequest, _: &ConnectionParams| format!("{:?}", request.headers().get("x-user"));
+        let user = async |request: &HttpRequest| {
+            let user = format!("{:?}", request.headers().get("x-user"));
+            move |_: &ConnectionParams| user
+        };
         let service = service("/trpc", Arc::new(router), user);
         let app = App::new().wrap(Compress::default()).service(web::scope("/api").service(service));
         let app = init_service(app).await;
@@ -216,7 +220,7 @@ mod tests {
 
         let request = post("/api/trpc/greet").insert_header(("accept-encoding", "gzip"));
         let router = Router::new(|(): &(), _| Ok(())).mutation("greet", async |(), Greet(name)| Ok(json!(name)));
-        let service = service("/trpc", Arc::new(router), |_, _| ());
+        let service = service("/trpc", Arc::new(router), async |_: &HttpRequest| |_: &ConnectionParams| ());
         let app = init_service(App::new().wrap(Compress::default()).service(web::scope("/api").service(service))).await;
         let body = json!({ "name": "x".repeat(WORTH_COMPRESSING) }).to_string();
         let response = call_service(&app, request.set_payload(body).to_request()).await;

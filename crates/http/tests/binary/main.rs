@@ -10,6 +10,8 @@ mod pg_faults;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod sigterm;
 #[cfg(test)]
 mod sqlite_faults;

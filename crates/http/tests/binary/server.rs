@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use support::app::Answer;
 use support::events::LiveStream;
 use switchboard_domain::SystemClock;
-use switchboard_http::{Secret, TokenKey};
+use switchboard_http::{Secret, TokenKey, TokenRules};
 use switchboard_waha_fake::FakeWaha;
 use tempfile::TempDir;
 
@@ -69,7 +69,7 @@ impl Server {
         let log = File::create(folder.path().join("log")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let secret = Secret::new(SecretString::from(SECRET)).unwrap();
-        let tokens = TokenKey::new(&secret, None, None, Arc::new(SystemClock));
+        let tokens = TokenKey::new(&secret, TokenRules::default(), Arc::new(SystemClock));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let server = Self { child, url, tokens, client, folder };
         server.until_ready(Duration::from_secs(30)).await;

@@ -46,17 +46,19 @@ impl Suite {
 
     /// Runs the suite's tests before a demo, of which they are told beside `settings`.
     pub(crate) fn test(&self, demo: &Demo, settings: &[(&str, &str)]) {
+        let url = demo.url();
+        let demos = [("SWITCHBOARD_URL", &*url), ("WAHA_FAKE_URL", demo.waha())];
+        self.test_with(&[&demos, settings].concat(), || format!("\nThe demo says:\n{}", demo.log()));
+    }
+
+    /// Runs the suite's tests, which start what they need by themselves. Where they fail, it is said what else is known.
+    pub(crate) fn test_with(&self, settings: &[(&str, &str)], known: impl FnOnce() -> String) {
         let (status, output) = run(
-            Command::new("npm")
-                .args(["test", "--silent"])
-                .current_dir(&self.0)
-                .env("SWITCHBOARD_URL", demo.url())
-                .env("WAHA_FAKE_URL", demo.waha())
-                .envs(settings.iter().copied()),
+            Command::new("npm").args(["test", "--silent"]).current_dir(&self.0).envs(settings.iter().copied()),
             Duration::from_mins(10),
         );
 
-        assert!(status.success(), "{output}\nThe demo says:\n{}", demo.log());
+        assert!(status.success(), "{output}{}", known());
         assert!(passed(&output) > 0, "no test was run:\n{output}");
         println!("{output}");
     }

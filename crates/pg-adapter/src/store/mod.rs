@@ -6,6 +6,7 @@
 //! A caller may be dropped at any `await`, and a transaction left open must not go back to the pool. So a write is one
 //! statement, wherever it can be, and a transaction is begun and ended within one [`Checkout::run`].
 
+mod api_keys;
 mod campaigns;
 mod checkout;
 mod database;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
 use switchboard_domain::ports::{Generation, SnapshotHead, StorageError, Stray};
-use switchboard_domain::{Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
+use switchboard_domain::{ApiKey, Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
 
-use super::schema::{campaigns, directory_snapshots, linked_groups, sessions, strays};
+use super::schema::{api_keys, campaigns, directory_snapshots, linked_groups, sessions, strays};
 use crate::engine::Backend;
 
 /// A time as both databases keep it: in whole microseconds.
@@ -73,6 +73,19 @@ pub(super) struct StrayRow {
     pub(super) name: String,
     pub(super) since: DateTime<Utc>,
     pub(super) left_behind: bool,
+}
+
+/// A key without its hash.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = api_keys, check_for_backend(Backend))]
+pub(super) struct ApiKeyRow {
+    id: String,
+    owner: String,
+    name: String,
+    scope: String,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
 }
 
 /// A row that holds what no version of this program writes.
@@ -227,5 +240,38 @@ impl TryFrom<StrayRow> for Stray {
     fn try_from(row: StrayRow) -> Result<Self, UnreadableRow> {
         let name = row.name.parse().map_err(UnreadableRow::of("strays"))?;
         Ok(Self { name, since: row.since, is_left_behind: row.left_behind })
+    }
+}
+
+impl From<&ApiKey> for ApiKeyRow {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            id: key.id.as_str().to_owned(),
+            owner: key.user.as_str().to_owned(),
+            name: key.name.as_str().to_owned(),
+            scope: key.scope.as_str().to_owned(),
+            created_at: micros(key.created_at),
+            expires_at: key.expires_at.map(micros),
+            revoked_at: key.revoked_at.map(micros),
+        }
+    }
+}
+
+impl TryFrom<ApiKeyRow> for ApiKey {
+    type Error = UnreadableRow;
+
+    fn try_from(row: ApiKeyRow) -> Result<Self, UnreadableRow> {
+        let parsed = || {
+            Ok(Self {
+                id: row.id.parse()?,
+                user: row.owner.parse()?,
+                name: row.name.parse()?,
+                scope: row.scope.parse()?,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                revoked_at: row.revoked_at,
+            })
+        };
+        parsed().map_err(UnreadableRow::of("api_keys"))
     }
 }

@@ -124,6 +124,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::engine::Instant;
+
+    api_keys (id) {
+        id -> Text,
+        hash -> Binary,
+        owner -> Text,
+        name -> Text,
+        scope -> Text,
+        created_at -> Instant,
+        expires_at -> Nullable<Instant>,
+        revoked_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     linked_groups,
@@ -133,5 +149,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     task_leases,
     workers,
     worker_loads,
-    strays
+    strays,
+    api_keys
 );

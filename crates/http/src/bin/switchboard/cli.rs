@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use switchboard_domain::{UserId, WorkerName};
+use switchboard_domain::{ApiKeyId, ApiKeyName, UserId, WorkerName};
 use switchboard_http::Scope;
 use switchboard_waha_fake::Engine;
 
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Look at the WAHA servers, and say which of them take new sessions: for all replicas at once.
     #[command(subcommand)]
     Workers(WorkersCommand),
+    /// Make, list and revoke API keys, with which programs sign in.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print a bearer token for a user, signed with the configured secret.
     Token(TokenOptions),
     /// Look at the configuration.
@@ -70,6 +73,42 @@ pub(crate) enum WorkersCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key, and print it: it is kept nowhere, and so cannot be shown again.
+    Create(CreateKey),
+    /// List the keys that there are, and were: each by its beginning.
+    List {
+        /// Only this user's.
+        #[arg(long, value_name = "ID")]
+        user: Option<UserId>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key: every server refuses it within 5 seconds, and ends its streams.
+    Revoke {
+        /// Its beginning, as it is listed, like `swb_0123456789ab`.
+        key: ApiKeyId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateKey {
+    /// Who signs in with it.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: UserId,
+    /// What to call it.
+    #[arg(long)]
+    pub(crate) name: ApiKeyName,
+    /// What it is good for: full, read, or connect.
+    #[arg(long, default_value_t = Scope::Full)]
+    pub(crate) scope: Scope,
+    /// How long it is good for, like 30d; without it for ever, or, if it can only connect, for 15m.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<humantime::Duration>,
 }
 
 #[derive(Debug, Subcommand)]

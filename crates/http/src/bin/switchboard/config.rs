@@ -1,5 +1,6 @@
 //! The configuration: defaults < `switchboard.toml` < `SWITCHBOARD__SECTION__KEY`.
 
+mod auth;
 mod indexed;
 mod waha;
 
@@ -8,16 +9,18 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use switchboard_domain::services::Services;
-use switchboard_http::{Live, Page, Secret, WEBHOOKS_PATH};
+use switchboard_http::{Live, Page, WEBHOOKS_PATH};
 use switchboard_waha_adapter::{ClientConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use self::auth::Auth;
+pub(crate) use self::auth::{AuthConfig, KeysAt};
 use self::indexed::Indexed;
 use self::waha::Waha;
 use super::wiring::ServiceLimits;
@@ -54,14 +57,6 @@ struct Server {
 struct Database {
     url: SecretString,
     max_connections: usize,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Auth {
-    hs256_secret: Option<SecretString>,
-    issuer: Option<String>,
-    audience: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,19 +133,13 @@ pub(crate) struct ServerConfig {
     pub(crate) workers: Option<usize>,
     pub(crate) trpc_path: String,
     pub(crate) cors_origins: Vec<String>,
+    /// Whether their pages may send cookies along.
+    pub(crate) cookies: bool,
     /// How long everything is still answered at a stop.
     pub(crate) drain: Duration,
     /// How long what is under way then may take.
     pub(crate) shutdown: Duration,
     pub(crate) page: Page,
-}
-
-/// Whose tokens are good.
-#[derive(Debug)]
-pub(crate) struct AuthConfig {
-    pub(crate) secret: Secret,
-    pub(crate) issuer: Option<String>,
-    pub(crate) audience: Option<String>,
 }
 
 impl Config {
@@ -177,12 +166,11 @@ impl Config {
     /// Checks everything that `serve` needs, and says what it amounts to, without secrets.
     pub(crate) fn check(&self) -> anyhow::Result<String> {
         let server = self.server()?;
-        self.auth()?;
         self.limits()?;
         self.log()?;
         let workers = self.workers()?;
         super::wiring::gateway(self)?;
-        super::wiring::storage(self)?;
+        super::wiring::sign_in(&self.auth()?, &super::wiring::storage(self)?, &server.cors_origins)?;
         let origins: Vec<_> = workers.iter().map(|worker| worker.url.origin().ascii_serialization()).collect();
         Ok(format!(
             "The configuration is good: tRPC at http://{}{}, {} database, {} at {}.",
@@ -218,6 +206,7 @@ impl Config {
             workers: *workers,
             trpc_path: trpc_path.clone(),
             cors_origins: cors_origins.clone(),
+            cookies: self.auth.has_cookie(),
             drain: Duration::from_secs(*drain_seconds),
             shutdown: Duration::from_secs(*shutdown_seconds),
             page: if *page { Page::On } else { Page::Off },
@@ -248,14 +237,9 @@ impl Config {
         Ok(ServiceLimits { directory_memory, streams_per_user })
     }
 
+    /// Who may sign in.
     pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
-        let secret =
-            present("auth.hs256_secret", self.auth.hs256_secret.as_ref(), "the secret that tokens are signed with")?;
-        Ok(AuthConfig {
-            secret: Secret::new(secret.clone()).context("auth.hs256_secret")?,
-            issuer: self.auth.issuer.clone().filter(|issuer| !issuer.is_empty()),
-            audience: self.auth.audience.clone().filter(|audience| !audience.is_empty()),
-        })
+        self.auth.check(!self.database.url.expose_secret().starts_with("sqlite:"))
     }
 
     /// The WAHA servers, one or more.
@@ -277,6 +261,11 @@ impl Config {
         };
         Ok((filter, format))
     }
+}
+
+/// A text that is set: an empty variable in the environment is none.
+fn set(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 /// A value with a form of its own.

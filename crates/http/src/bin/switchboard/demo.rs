@@ -14,14 +14,14 @@ use switchboard_domain::services::{PageRequest, Services};
 use switchboard_domain::{
     Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, SessionName, SystemClock, SystemRandom, UserId,
 };
-use switchboard_http::{Live, Page, Secret, State, WEBHOOKS_PATH};
+use switchboard_http::{Live, Page, Secret, SignIn, State, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{FakeWaha, Options};
 use tracing_subscriber::EnvFilter;
 
 use super::cli::DemoOptions;
-use super::config::{AuthConfig, LogFormat, ServerConfig};
+use super::config::{LogFormat, ServerConfig};
 use super::wiring::ServiceLimits;
 use super::{commands, serve, telemetry, wiring};
 
@@ -50,10 +50,13 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let webhooks = Arc::new(WahaWebhooks::new([&worker]));
     let gateway = Arc::new(WahaGateway::new([worker], &ClientConfig::default(), Arc::new(SystemClock))?);
     let secret = Secret::new(random_text().into())?;
-    let auth = AuthConfig { secret, issuer: None, audience: None };
+    let (rules, clock) = (TokenRules::default(), Arc::new(SystemClock));
+    let tokens = Tokens::new(rules.clone(), clock.clone()).with_secret(&secret);
+    let sign_in = SignIn::new(clock.clone()).with_tokens(tokens);
+    let door = web::Data::new(TokenKey::new(&secret, rules, clock));
     let limits =
         ServiceLimits { directory_memory: Services::DIRECTORY_MEMORY, streams_per_user: Live::STREAMS_PER_USER };
-    let state = wiring::state(&storage, gateway, webhooks, wiring::tokens(&auth), limits);
+    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits);
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
@@ -63,13 +66,14 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     tokio::spawn(async move { reconciled.services.reconcile().await });
     let phones = web::Data::from(Arc::clone(&waha));
     let more = move |server: &mut ServiceConfig| {
-        server.app_data(phones.clone()).service(commands_page).service(sign_in).service(scan);
+        server.app_data(phones.clone()).app_data(door.clone()).service(commands_page).service(let_in).service(scan);
     };
     let server = ServerConfig {
         bind: address,
         workers: None,
         trpc_path: "/api/trpc".to_owned(),
         cors_origins: Vec::new(),
+        cookies: false,
         drain: Duration::ZERO,
         shutdown: Duration::from_secs(5),
         page: Page::Demo,
@@ -126,7 +130,7 @@ async fn commands_page(request: actix_web::HttpRequest, waha: web::Data<FakeWaha
 }
 
 #[derive(Deserialize)]
-struct SignIn {
+struct Visitor {
     user: UserId,
 }
 
@@ -137,8 +141,8 @@ struct SignedIn {
 
 /// Signs anybody in as anybody. Exists in the demo only.
 #[post("/demo/sign-in")]
-async fn sign_in(state: web::Data<State>, form: web::Json<SignIn>) -> actix_web::Result<web::Json<SignedIn>> {
-    let token = state.tokens.sign(&form.user, TOKEN_TTL).map_err(actix_web::error::ErrorInternalServerError)?;
+async fn let_in(key: web::Data<TokenKey>, visitor: web::Json<Visitor>) -> actix_web::Result<web::Json<SignedIn>> {
+    let token = key.sign(&visitor.user, TOKEN_TTL).map_err(actix_web::error::ErrorInternalServerError)?;
     Ok(web::Json(SignedIn { token }))
 }
 

@@ -4,8 +4,11 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod jwks;
+mod keys;
 mod migrate;
 mod serve;
+mod table;
 mod telemetry;
 mod wiring;
 mod workers;
@@ -36,9 +39,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => serve::run(config()?).await,
         Command::Migrate => migrate::run(&config()?).await,
         Command::Workers(command) => workers::run(&config()?, command).await,
+        Command::Keys(command) => keys::run(&config()?, command).await,
         Command::Token(options) => {
             let ttl = options.ttl()?;
-            println!("{}", wiring::tokens(&config()?.auth()?).sign_scoped(&options.user, ttl, options.scope)?);
+            println!("{}", wiring::token_key(&config()?.auth()?)?.sign_scoped(&options.user, ttl, options.scope)?);
             Ok(())
         }
         Command::Config(ConfigCommand::Check) => {

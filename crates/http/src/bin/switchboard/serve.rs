@@ -38,11 +38,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (server, auth, limits) = (config.server()?, config.auth()?, config.limits()?);
     let storage = wiring::storage(&config)?;
     let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
+    let sign_in = wiring::sign_in(&auth, &storage, &server.cors_origins)?;
     telemetry::init(filter, format);
 
     let _lock = storage.schema.lock()?;
-    let tokens = wiring::tokens(&auth);
-    let state = wiring::state(&storage, gateway, webhooks, tokens, limits);
+    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits);
     let listener = listen(server.bind)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let drain = Drain { time: server.drain, port: listener.try_clone()? };
@@ -56,6 +56,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let watched = Arc::clone(&state);
     tokio::spawn(async move { watched.services.watch_workers().await });
+    let fresh = Arc::clone(&state);
+    tokio::spawn(async move { fresh.sign_in.keep_fresh().await });
     let tidied = Arc::clone(&state);
     tokio::spawn(async move { tidied.services.directory.keep_tidy().await });
     let following = Arc::clone(&state);
@@ -91,12 +93,12 @@ pub(crate) fn start(
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> anyhow::Result<Server> {
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
-    let page = config.page;
+    let (page, cookies) = (config.page, config.cookies);
     let app = move || {
         let stopping = Arc::clone(&state);
         App::new()
             .wrap(Compress::default())
-            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins, cookies)))
             // Last, and so around all others: what a browser asks first is answered by one of them.
             .wrap_fn(move |request, service| {
                 let (answer, state) = (service.call(request), Arc::clone(&stopping));
@@ -196,14 +198,15 @@ async fn stop_signal() {
 }
 
 /// Browsers on other origins may call, if their origin is on the list.
-fn cors(origins: &[String]) -> Cors {
+fn cors(origins: &[String], cookies: bool) -> Cors {
     /// How long a browser may remember the answer to its preflight.
     const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
         .allowed_methods(["GET", "POST"])
-        .allowed_headers(["authorization", "content-type", "last-event-id", "trpc-accept"])
+        .allowed_headers(["authorization", "content-type", "last-event-id", "trpc-accept", "x-api-key"])
         .expose_headers(["retry-after"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
+    let cors = if cookies { cors.supports_credentials() } else { cors };
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 

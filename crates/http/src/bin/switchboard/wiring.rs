@@ -6,18 +6,19 @@ use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use switchboard_domain::ports::{
-    CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository, Ports,
-    SessionRepository, SnapshotStore, StorageError, StrayRepository, TaskLeases, WebhookReader, WhatsAppGateway,
+    ApiKeyRepository, CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository,
+    Ports, SessionRepository, SnapshotStore, StorageError, StrayRepository, TaskLeases, WebhookReader, WhatsAppGateway,
     WorkerRepository,
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
-use switchboard_http::{DatabaseHealth, Live, State, TokenKey};
+use switchboard_http::{CookieRules, DatabaseHealth, Jwks, Live, SignIn, State, TokenKey, Tokens};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
 
 use super::config::{AuthConfig, Config};
+use super::jwks;
 
 /// A database, as every port that it implements.
 pub(crate) struct Storage {
@@ -30,9 +31,12 @@ pub(crate) struct Storage {
     pub(crate) deployments: Arc<dyn DeploymentRepository>,
     pub(crate) snapshots: Arc<dyn SnapshotStore>,
     pub(crate) tasks: Arc<dyn TaskLeases>,
+    pub(crate) api_keys: Arc<dyn ApiKeyRepository>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) schema: Arc<dyn Schema>,
+    /// The same, if it is PostgreSQL, which somebody else's tables may be in.
+    postgres: Option<PgStore>,
 }
 
 /// What a database is beside the ports: something with a schema, perhaps to be had alone.
@@ -79,7 +83,7 @@ pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
             let options = PgOptions { max_connections, ..PgOptions::default() };
             let store = PgStore::new(url, options.clone()).context("database.url")?;
             let bus = PgEventBus::new(url, options).context("database.url")?;
-            Ok(stored_in(store, bus))
+            Ok(Storage { postgres: Some(store.clone()), ..stored_in(store, bus) })
         }
         _ => Err(anyhow!("database.url: expected sqlite://file or postgres://user:password@host/database")),
     }
@@ -108,6 +112,7 @@ where
         + DeploymentRepository
         + SnapshotStore
         + TaskLeases
+        + ApiKeyRepository
         + Database
         + Schema
         + 'static,
@@ -123,15 +128,43 @@ where
         deployments: store.clone(),
         snapshots: store.clone(),
         tasks: store.clone(),
+        api_keys: store.clone(),
         bus: Arc::new(bus),
         database: store.clone(),
         schema: store,
+        postgres: None,
     }
 }
 
-/// Who signs and checks tokens.
-pub(crate) fn tokens(auth: &AuthConfig) -> TokenKey {
-    TokenKey::new(&auth.secret, auth.issuer.clone(), auth.audience.clone(), Arc::new(SystemClock))
+/// What tokens are signed with here.
+pub(crate) fn token_key(auth: &AuthConfig) -> anyhow::Result<TokenKey> {
+    let secret = auth.secret.as_ref().context("auth.hs256_secret: expected the secret that tokens are signed with")?;
+    Ok(TokenKey::new(secret, auth.rules.clone(), Arc::new(SystemClock)))
+}
+
+/// Everything that somebody can sign in with. `origins` are those whose pages may send cookies.
+pub(crate) fn sign_in(auth: &AuthConfig, storage: &Storage, origins: &[String]) -> anyhow::Result<SignIn> {
+    let clock = Arc::new(SystemClock);
+    let mut sign_in = SignIn::new(clock.clone());
+    if auth.secret.is_some() || auth.keys.is_some() {
+        let mut tokens = Tokens::new(auth.rules.clone(), clock.clone());
+        if let Some(secret) = &auth.secret {
+            tokens = tokens.with_secret(secret);
+        }
+        if let Some(keys) = &auth.keys {
+            tokens = tokens.with_jwks(Jwks::new(jwks::source(keys)?, clock));
+        }
+        sign_in = sign_in.with_tokens(tokens);
+    }
+    if auth.api_keys {
+        sign_in = sign_in.with_api_keys(storage.api_keys.clone());
+    }
+    if let Some(cookie) = &auth.cookie {
+        let store = storage.postgres.as_ref().context("auth.cookie: expected PostgreSQL")?;
+        let rules = CookieRules { names: cookie.names.clone(), form: cookie.form.clone(), origins: origins.to_vec() };
+        sign_in = sign_in.with_cookies(rules, Arc::new(store.web_sessions(&cookie.table)));
+    }
+    Ok(sign_in)
 }
 
 /// How much of something there may be.
@@ -147,7 +180,7 @@ pub(crate) fn state(
     storage: &Storage,
     gateway: Arc<dyn WhatsAppGateway>,
     webhooks: Arc<dyn WebhookReader>,
-    tokens: TokenKey,
+    sign_in: SignIn,
     limits: ServiceLimits,
 ) -> Arc<State> {
     let ports = Ports {
@@ -167,7 +200,7 @@ pub(crate) fn state(
     let services = Services::new(&ports, limits.directory_memory);
     let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
     let database = DatabaseHealth::new(storage.database.clone());
-    Arc::new(State { services, tokens, database, gateway, live, webhooks })
+    Arc::new(State { services, sign_in, database, gateway, live, webhooks })
 }
 
 /// The name of a WAHA server that is not one of a list.

@@ -10,6 +10,7 @@ use switchboard_domain::{SystemClock, WorkerHealth, WorkerInfo, WorkerName, Work
 
 use super::cli::WorkersCommand;
 use super::config::Config;
+use super::table::columns;
 use super::wiring;
 
 /// Runs one of its commands on the configured database. A server that runs on it meanwhile heeds what is changed.
@@ -138,9 +139,7 @@ fn rows(
     names.into_iter().map(row).collect()
 }
 
-/// Columns, as wide as their widest entry.
 fn table(rows: &[Row]) -> String {
-    const HEAD: [&str; 7] = ["NAME", "STATE", "HEALTH", "ENGINE", "VERSION", "SESSIONS", "CAPACITY"];
     let cells = |row: &Row| {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         [
@@ -153,14 +152,7 @@ fn table(rows: &[Row]) -> String {
             or_dash(row.capacity.map(|capacity| capacity.to_string())),
         ]
     };
-    let lines: Vec<[String; 7]> = std::iter::once(HEAD.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
-    let widths: [usize; 7] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or_default());
-    let line = |cells: &[String; 7]| {
-        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    lines.iter().map(line).collect()
+    columns(["NAME", "STATE", "HEALTH", "ENGINE", "VERSION", "SESSIONS", "CAPACITY"], rows.iter().map(cells))
 }
 
 #[cfg(test)]

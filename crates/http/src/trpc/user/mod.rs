@@ -10,15 +10,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use switchboard_domain::{SessionName, UserId};
 
-use super::{Call, Code, Error, Fields, Input, Output, Router, string};
+use super::{Call, Error, Fields, Input, Output, Router, string};
 use crate::State;
-use crate::auth::{Principal, TokenRefused};
+use crate::auth::{NotSignedIn, Principal};
 
 /// What a request brings along for its calls.
 #[derive(Clone)]
 pub struct Context {
     /// Who asks.
-    pub principal: Result<Arc<Principal>, TokenRefused>,
+    pub principal: Result<Arc<Principal>, NotSignedIn>,
     /// With what.
     pub state: Arc<State>,
 }
@@ -26,7 +26,7 @@ pub struct Context {
 impl Context {
     /// Who asks; whoever is not signed in has been refused by then.
     fn principal(&self) -> Result<&Arc<Principal>, Error> {
-        self.principal.as_ref().map_err(|_| Error::of(Code::Unauthorized))
+        self.principal.as_ref().map_err(|error| Error::from(*error))
     }
 
     /// As whom.

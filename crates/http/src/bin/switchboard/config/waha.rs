@@ -9,7 +9,7 @@ use serde::Deserialize;
 use switchboard_domain::WorkerName;
 use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
 
-use super::{missing, parsed, present, web_url};
+use super::{missing, parsed, present, set, web_url};
 use crate::wiring;
 
 /// The section, as it was written.
@@ -174,8 +174,4 @@ fn either<'a>(
 
 fn is_set(secret: &SecretString) -> bool {
     !secret.expose_secret().is_empty()
-}
-
-fn set(text: Option<&String>) -> Option<&str> {
-    text.map(String::as_str).filter(|text| !text.is_empty())
 }

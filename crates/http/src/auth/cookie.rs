@@ -1,0 +1,267 @@
+//! Session cookies of a web application whose database we share.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use percent_encoding::percent_decode_str;
+use sha2::Sha256;
+use switchboard_domain::Scope;
+use switchboard_domain::ports::{Clock, WebSessionToken, WebSessions};
+
+use super::lately::Lately;
+use super::origin::Origins;
+use super::{Credential, NotSignedIn, Principal, Secret};
+
+/// What a cookie holds, as the library that made it has it.
+#[derive(Clone, Debug)]
+pub enum CookieForm {
+    /// better-auth: the session's token, a dot, and HMAC-SHA256 of the token in base64, by the application's secret.
+    Signed(Secret),
+    /// Auth.js and NextAuth with database sessions: the session's token.
+    Plain,
+}
+
+/// Which cookies sign in.
+#[derive(Clone, Debug)]
+pub struct CookieRules {
+    /// Their names. Each is also looked for with `__Secure-` before it, which goes first: only the site itself can have set
+    /// that one.
+    pub names: Vec<String>,
+    /// What is in them.
+    pub form: CookieForm,
+    /// The origins whose pages may send them, beside our own.
+    pub origins: Vec<String>,
+}
+
+/// Who signs in with a cookie.
+pub(super) struct Cookies {
+    names: Vec<String>,
+    form: CookieForm,
+    origins: Origins,
+    sessions: Arc<dyn WebSessions>,
+    lately: Lately<WebSessionToken, Option<Arc<Principal>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Cookies {
+    /// How long it is remembered what the application's table said of a session: one that was signed out is dead after that.
+    const REMEMBERED: TimeDelta = TimeDelta::seconds(5);
+
+    /// Longer ones are nobody's: better-auth has 32 characters, Auth.js 36 or 64.
+    const TOKEN_BYTES: usize = 512;
+
+    pub(super) fn new(rules: CookieRules, sessions: Arc<dyn WebSessions>, clock: Arc<dyn Clock>) -> Self {
+        let CookieRules { names, form, origins } = rules;
+        let secure: Vec<_> = names.iter().map(|name| format!("__Secure-{name}")).collect();
+        let lately = Lately::new(Self::REMEMBERED, clock.clone());
+        Self { names: [secure, names].concat(), form, origins: Origins(origins), sessions, lately, clock }
+    }
+
+    /// Who sent the request, by its cookie.
+    pub(super) async fn principal(&self, request: &HttpRequest) -> Result<Arc<Principal>, NotSignedIn> {
+        let cookie = self.names.iter().find_map(|name| cookie(request, name));
+        let cookie = cookie.ok_or_else(|| NotSignedIn::refused("nothing that signs in"))?;
+        // First, so that another site learns nothing of whether somebody is signed in.
+        self.origins.check(request)?;
+        let token = self.token(cookie).ok_or_else(|| NotSignedIn::refused("no cookie of the application"))?;
+        self.of(&token).await
+    }
+
+    /// Whose session that is.
+    pub(super) async fn of(&self, token: &WebSessionToken) -> Result<Arc<Principal>, NotSignedIn> {
+        let ask = async || {
+            let found = self.sessions.find(token).await.map_err(NotSignedIn::from)?;
+            Ok(found.map(|session| {
+                let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token.clone()));
+                Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })
+            }))
+        };
+        let known = self.lately.get(token, ask).await?;
+        let principal = known.ok_or_else(|| NotSignedIn::refused("no such session in the application"))?;
+        principal.in_time(self.clock.now())
+    }
+
+    /// The session's token, if the cookie is the application's.
+    fn token(&self, cookie: &str) -> Option<WebSessionToken> {
+        let text = percent_decode_str(cookie).decode_utf8().ok()?;
+        let token = match &self.form {
+            CookieForm::Plain => &*text,
+            CookieForm::Signed(secret) => {
+                let (token, signature) = text.rsplit_once('.')?;
+                let mut mac = Hmac::<Sha256>::new_from_slice(secret.bytes()).expect("a key may have any length");
+                mac.update(token.as_bytes());
+                // In constant time.
+                mac.verify_slice(&STANDARD.decode(signature).ok()?).ok()?;
+                token
+            }
+        };
+        let is_token = (1..=Self::TOKEN_BYTES).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+        is_token.then(|| WebSessionToken(token.to_owned()))
+    }
+}
+
+/// The first cookie of that name (RFC 6265, 5.4): browsers send what was set for this path before what was set for others.
+fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    // HTTP/2 may send each on a line of its own.
+    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(its_name, _)| its_name.trim() == name).map(|(_, value)| value.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::http::Method;
+    use actix_web::test::TestRequest;
+    use chrono::DateTime;
+    use switchboard_domain::ports::{MockWebSessions, StorageError, WebSession};
+
+    use super::super::testing::FakeClock;
+    use super::*;
+
+    const SECRET: &str = "a secret of the application, long enough";
+
+    fn signed(token: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(token.as_bytes());
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        let value = format!("{token}.{signature}");
+        value.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+    }
+
+    fn cookies(form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
+        let names = vec!["better-auth.session_token".to_owned(), "other".to_owned()];
+        let rules = CookieRules { names, form, origins: vec!["https://app.example.com".to_owned()] };
+        Cookies::new(rules, Arc::new(sessions), clock.clone())
+    }
+
+    fn better_auth() -> CookieForm {
+        CookieForm::Signed(Secret::new(SECRET.to_owned().into()).unwrap())
+    }
+
+    fn request(lines: &[&str]) -> HttpRequest {
+        let request = lines.iter().fold(TestRequest::get(), |request, line| request.append_header(("cookie", *line)));
+        request.to_http_request()
+    }
+
+    fn start() -> DateTime<chrono::Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    /// Ana's session, of the token `anas`, for a minute.
+    fn anas() -> MockWebSessions {
+        let mut sessions = MockWebSessions::new();
+        sessions.expect_find().returning(|token| {
+            let session = || WebSession { user: "ana".parse().unwrap(), expires_at: start() + TimeDelta::minutes(1) };
+            Ok((token.0 == "anas").then(session))
+        });
+        sessions
+    }
+
+    #[tokio::test]
+    async fn a_signed_cookie_names_somebody_wherever_it_stands_among_others() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(better_auth(), anas(), &clock);
+        let good = signed("anas");
+        for lines in [
+            &[&*format!("better-auth.session_token={good}")][..],
+            &[&format!("a=b; better-auth.session_token={good}; c=d")],
+            &["a=b", &format!("__Secure-better-auth.session_token={good}")],
+            &[&format!("better-auth.session_token=x; __Secure-better-auth.session_token={good}")],
+            &[&format!("other={good}")],
+            &[&format!(
+                "better-auth.session_token={}",
+                good.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+            )],
+        ] {
+            let principal = cookies.principal(&request(lines)).await.unwrap();
+            assert_eq!((principal.user.as_str(), principal.scope), ("ana", Scope::Full), "{lines:?}");
+            assert_eq!(principal.expires_at, Some(start() + TimeDelta::minutes(1)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_application_did_not_sign_asks_nothing() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(better_auth(), MockWebSessions::new(), &clock);
+        let good = signed("anas");
+        let (_, signature) = good.split_once('.').unwrap();
+        let long = signed(&"x".repeat(513));
+        for value in [
+            "",
+            ".",
+            "anas",
+            "anas.",
+            &format!("ben.{signature}"),
+            &format!("anas.x.{signature}"),
+            &good[..good.len() - 3],
+            &format!("{good}x"),
+            &signed(""),
+            &signed("a b"),
+            &signed("a%00"),
+            &long,
+            "%FF.%FF",
+        ] {
+            let refused = cookies.principal(&request(&[&format!("better-auth.session_token={value}")])).await;
+            assert_eq!(refused, Err(NotSignedIn::Refused), "{value}");
+        }
+        for line in [&*format!("better-auth.session_tokenx={good}"), &format!("session_token={good}"), &good, ""] {
+            assert_eq!(cookies.principal(&request(&[line])).await, Err(NotSignedIn::Refused), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plain_cookie_is_the_token_itself() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(CookieForm::Plain, anas(), &clock);
+        assert_eq!(cookies.principal(&request(&["other=anas"])).await.unwrap().user.as_str(), "ana");
+        for nobodys in ["other=ANAS", "other=", "other=anas.x", "other=a%20b"] {
+            assert_eq!(cookies.principal(&request(&[nobodys])).await, Err(NotSignedIn::Refused), "{nobodys}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_asked_for_every_five_seconds_and_its_time_runs_out() {
+        let clock = FakeClock::at(start());
+        let mut sessions = MockWebSessions::new();
+        let expires_at = start() + TimeDelta::seconds(7);
+        sessions
+            .expect_find()
+            .times(2)
+            .returning(move |_| Ok(Some(WebSession { user: "ana".parse().unwrap(), expires_at })));
+        sessions.expect_find().times(1).returning(|_| Ok(None));
+        let cookies = cookies(CookieForm::Plain, sessions, &clock);
+        let request = request(&["other=anas"]);
+        for (seconds, good) in [(0, true), (4, true), (1, true), (1, true), (1, false), (3, false)] {
+            clock.advance(Duration::from_secs(seconds));
+            assert_eq!(cookies.principal(&request).await.is_ok(), good, "{seconds} s later");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_site_is_refused_before_anything_is_asked() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(CookieForm::Plain, MockWebSessions::new(), &clock);
+        for token in ["other=anas", "other=nobodys"] {
+            let post = TestRequest::default().method(Method::POST).insert_header(("cookie", token));
+            let post = post.insert_header(("content-type", "application/json"));
+            let post = post.insert_header(("origin", "https://evil.example")).to_http_request();
+            assert_eq!(cookies.principal(&post).await, Err(NotSignedIn::CrossSite));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_asked_lets_nobody_in() {
+        let clock = FakeClock::at(start());
+        let mut sessions = MockWebSessions::new();
+        sessions.expect_find().times(1).returning(|_| Err(StorageError::unavailable(std::io::Error::other("gone"))));
+        let cookies = cookies(CookieForm::Plain, sessions, &clock);
+        assert_eq!(cookies.principal(&request(&["other=anas"])).await, Err(NotSignedIn::UNAVAILABLE));
+    }
+}

@@ -1,0 +1,172 @@
+//! Whether somebody who was let in still is, for as long as a stream lasts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{NotSignedIn, Principal, SignIn};
+
+/// Somebody who was let in, and when that was seen last.
+pub(crate) struct Standing {
+    principal: Arc<Principal>,
+    seen_at: DateTime<Utc>,
+    next: DateTime<Utc>,
+}
+
+impl Standing {
+    /// How long somebody stays let in of whom nothing can be asked: a database that is away for a moment ends no streams.
+    const GRACE: TimeDelta = TimeDelta::seconds(5);
+    /// A clock's sleep has an end.
+    const LONGEST: Duration = Duration::from_hours(24);
+
+    pub(crate) fn new(principal: Arc<Principal>, sign_in: &SignIn) -> Self {
+        let now = sign_in.clock().now();
+        Self { principal, seen_at: now, next: now }
+    }
+
+    /// Returns, with the reason, when they are no longer let in. Nothing is lost if the caller does not wait for it.
+    pub(crate) async fn lost(&mut self, sign_in: &SignIn) -> NotSignedIn {
+        loop {
+            let now = sign_in.clock().now();
+            let expires_at = self.principal.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            if expires_at <= now {
+                return NotSignedIn::Refused;
+            }
+            let every = self.principal.credential.seen_every();
+            // Of a token that is all there is to know.
+            let until = if every.is_some() { self.next.min(expires_at) } else { expires_at };
+            if let Ok(left) = (until - now).to_std()
+                && !left.is_zero()
+            {
+                sign_in.clock().sleep(left.min(Self::LONGEST)).await;
+                continue;
+            }
+            match sign_in.see_again(&self.principal).await {
+                Ok(()) => self.seen_at = now,
+                Err(NotSignedIn::Refused) => return NotSignedIn::Refused,
+                Err(_) if now - self.seen_at < Self::GRACE => {}
+                Err(error) => return error,
+            }
+            self.next = now + every.unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use switchboard_domain::ports::{
+        Clock as _, MockApiKeyRepository, MockWebSessions, StorageError, WebSession, WebSessionToken,
+    };
+    use switchboard_domain::{ApiKey, ApiKeySecret, Scope, SystemRandom};
+
+    use super::super::testing::FakeClock;
+    use super::super::{CookieForm, CookieRules, Credential};
+    use super::*;
+
+    fn start() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn principal(credential: Credential, expires_at: Option<DateTime<Utc>>) -> Arc<Principal> {
+        Arc::new(Principal { user: "ana".parse().unwrap(), scope: Scope::Full, expires_at, credential })
+    }
+
+    /// A stream that is asked once a second whether it goes on.
+    struct Streamed {
+        standing: Standing,
+        sign_in: SignIn,
+        clock: Arc<FakeClock>,
+    }
+
+    impl Streamed {
+        fn new(principal: Arc<Principal>, with: impl FnOnce(SignIn) -> SignIn) -> Self {
+            let clock = FakeClock::at(start());
+            let sign_in = with(SignIn::new(clock.clone()));
+            Self { standing: Standing::new(principal, &sign_in), sign_in, clock }
+        }
+
+        /// After how many seconds it is lost, and why.
+        fn lost_after(&mut self) -> (i64, NotSignedIn) {
+            loop {
+                // Each time anew, as a stream does with each event.
+                if let Some(why) = self.standing.lost(&self.sign_in).now_or_never() {
+                    return ((self.clock.now() - start()).num_seconds(), why);
+                }
+                self.clock.advance(Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn key() -> (ApiKey, ApiKeySecret) {
+        let (user, name) = ("ana".parse().unwrap(), "reports".parse().unwrap());
+        ApiKey::new(&SystemRandom, user, name, Scope::Full, None, start()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_good_until_it_expires_and_nobody_is_asked() {
+        let expires_at = Some(start() + TimeDelta::seconds(90));
+        let mut streamed = Streamed::new(principal(Credential::Token, expires_at), |sign_in| sign_in);
+        assert_eq!(streamed.lost_after(), (90, NotSignedIn::Refused));
+    }
+
+    #[test]
+    fn a_key_that_is_revoked_is_lost_within_five_seconds_wherever_one_is_between_two_looks() {
+        for revoked_after in 0..7 {
+            let (key, secret) = key();
+            let told = Arc::new(AtomicI64::new(0));
+            let (now, mut keys) = (Arc::clone(&told), MockApiKeyRepository::new());
+            keys.expect_find().returning(move |_| {
+                let is_revoked = now.load(Ordering::SeqCst) >= revoked_after;
+                Ok(Some(ApiKey { revoked_at: is_revoked.then(start), ..key.clone() }))
+            });
+            let of_key = principal(Credential::Key(secret.hash()), None);
+            let mut streamed = Streamed::new(of_key, |sign_in| sign_in.with_api_keys(Arc::new(keys)));
+            let (lost_after, why) = loop {
+                if let Some(why) = streamed.standing.lost(&streamed.sign_in).now_or_never() {
+                    break (told.load(Ordering::SeqCst), why);
+                }
+                streamed.clock.advance(Duration::from_secs(1));
+                told.fetch_add(1, Ordering::SeqCst);
+            };
+            assert_eq!(why, NotSignedIn::Refused);
+            assert!(lost_after - revoked_after < 5, "revoked after {revoked_after} s, lost after {lost_after} s");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_away_for_a_moment_ends_no_stream_and_one_that_stays_away_does() {
+        for (away, expected) in [(1, None), (100, Some(NotSignedIn::UNAVAILABLE))] {
+            let ((key, secret), asked) = (key(), AtomicUsize::new(0));
+            let mut keys = MockApiKeyRepository::new();
+            keys.expect_find().returning(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(Some(key.clone())),
+                n if n <= away => Err(StorageError::unavailable(std::io::Error::other("gone"))),
+                _ => Ok(Some(ApiKey { revoked_at: Some(start()), ..key.clone() })),
+            });
+            let of_key = principal(Credential::Key(secret.hash()), None);
+            let mut streamed = Streamed::new(of_key, |sign_in| sign_in.with_api_keys(Arc::new(keys)));
+            let (after, why) = streamed.lost_after();
+            assert_eq!(why, expected.unwrap_or(NotSignedIn::Refused), "after {after} s");
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_signed_out_is_lost_within_half_a_minute_and_a_little() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counted, mut sessions) = (Arc::clone(&asked), MockWebSessions::new());
+        sessions.expect_find().returning(move |_| {
+            let is_there = counted.fetch_add(1, Ordering::SeqCst) < 3;
+            let session = || WebSession { user: "ana".parse().unwrap(), expires_at: start() + TimeDelta::days(7) };
+            Ok(is_there.then(session))
+        });
+        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
+        let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
+        assert_eq!(streamed.lost_after(), (90, NotSignedIn::Refused));
+        assert_eq!(asked.load(Ordering::SeqCst), 4, "once in half a minute");
+    }
+}
