@@ -13,7 +13,7 @@ use switchboard_domain::UserId;
 pub use scope::Scope;
 pub use token::{Secret, ShortSecret, TokenKey, TokenRefused};
 
-use crate::trpc::{Call, Code, ConnectionParams, Error};
+use crate::trpc::{Call, ConnectionParams, Error};
 
 /// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +30,9 @@ impl Principal {
     /// Whether they may make that call.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] if their scope is too narrow for it.
+    /// [`crate::trpc::Code::Forbidden`] if their scope is too narrow for it.
     pub(crate) fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
-        if self.scope.allows(call) {
-            return Ok(());
-        }
-        let message = format!("This needs more than a token of the scope {}", self.scope);
-        Err(Error::new(Code::Forbidden, message).with_reason("scope"))
+        self.scope.authorize(call)
     }
 }
 
@@ -80,7 +76,7 @@ mod tests {
     use switchboard_domain::SystemClock;
 
     use super::*;
-    use crate::trpc::{self, Event, Router};
+    use crate::trpc::{self, Code, Event, Router};
 
     fn key() -> TokenKey {
         TokenKey::new(&Secret::new("x".repeat(32).into()).unwrap(), None, None, Arc::new(SystemClock))

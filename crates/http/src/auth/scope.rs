@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::trpc::{Call, Kind};
+use crate::trpc::{Call, Code, Error, Kind};
 
 /// What a token is good for. The first is the narrowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,9 @@ pub enum Scope {
 pub struct UnknownScope;
 
 impl Scope {
+    /// All of them, the narrowest first.
+    pub(crate) const ALL: [Self; 3] = [Self::Connect, Self::Read, Self::Full];
+
     /// How long a token may be good for that can only connect.
     pub const CONNECT_TTL: Duration = Duration::from_mins(15);
 
@@ -38,13 +41,25 @@ impl Scope {
         "user.requestPairingCode",
     ];
 
-    /// Whether that call may be made.
+    /// Whether it is enough for that call.
     pub fn allows(self, call: &Call<'_>) -> bool {
         match self {
             Self::Full => true,
             Self::Read => call.kind == Kind::Query && call.path != "user.getSessionQR",
             Self::Connect => Self::CONNECTING.contains(&call.path),
         }
+    }
+
+    /// Whether that call may be made.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] if this is too narrow for it.
+    pub(crate) fn authorize(self, call: &Call<'_>) -> Result<(), Error> {
+        if self.allows(call) {
+            return Ok(());
+        }
+        let message = format!("This needs more than a token of the scope {self}");
+        Err(Error::new(Code::Forbidden, message).with_reason("scope"))
     }
 
     /// What a token's `scope` claim says (RFC 8693, 4.2): of our words the narrowest, since one that limits was meant to;
@@ -74,7 +89,7 @@ impl FromStr for Scope {
     type Err = UnknownScope;
 
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        [Self::Connect, Self::Read, Self::Full].into_iter().find(|scope| scope.to_string() == text).ok_or(UnknownScope)
+        Self::ALL.into_iter().find(|scope| scope.to_string() == text).ok_or(UnknownScope)
     }
 }
 
