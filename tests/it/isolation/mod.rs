@@ -145,6 +145,8 @@ impl Case<'_> {
 async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) {
     let app = TestApp::new(stores).await;
     let document = Document::read();
+    let expired = app.token("ana", Duration::from_secs(1), Scope::Full);
+    app.clock.advance(Duration::from_mins(1));
     let name = app.pair("ana", "34600111222").await;
     app.pair("eve", "491701234567").await;
     let groups = app.query("ana", "user.getWhatsAppGroups", json!({ "sessionName": name })).await;
@@ -153,8 +155,6 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
     let anas = Target { name: &name, id: before.id.as_str(), group: &group };
     let nobodys = Target { name: "session_123456", id: "tz4a98xxat96iws9zmbrgj3a", group: &group };
     let token = |user, scope| app.token(user, Duration::from_mins(10), scope);
-    let expired = app.token("ana", Duration::from_secs(1), Scope::Full);
-    app.clock.advance(Duration::from_mins(1));
     let strangers = [token("eve", Scope::Full), token("nobody-yet", Scope::Full), token("eve", Scope::Connect)];
     let narrow = [Scope::Connect, Scope::Read].map(|scope| (scope, token("ana", scope)));
     app.waha.clear_calls();

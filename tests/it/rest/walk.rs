@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use support::app::TestApp;
 use support::events::Door;
 use support::stores::Stores;
+use switchboard_waha_fake::Engine;
 
 use super::Document;
 use super::client::Client;
@@ -17,7 +18,8 @@ on_every_database! {
 const PHONE: &str = "34600111222";
 
 async fn every_operation_does_what_it_is_for_and_answers_as_the_document_says(stores: Stores) {
-    let app = TestApp::new(stores).await;
+    // The engine that tells who is in the address book.
+    let app = TestApp::with_engine(stores, Engine::Webjs).await;
     let document = Document::read();
     let mut client = Client::new(&app, &document, "ana");
     assert_eq!(client.call("user.getWhatsAppSession").await.problem(), (404, "not_found".to_owned()));

@@ -245,8 +245,9 @@ impl QueryKind {
     fn read(&self, text: String) -> Value {
         match self {
             Self::Integer { .. } => match serde_json::from_str::<serde_json::Number>(&text) {
-                Ok(number) => Json::Number(number).into(),
-                Err(_) => Value::String(text),
+                // JSON may have spaces around it.
+                Ok(number) if text.trim() == text => Json::Number(number).into(),
+                _ => Value::String(text),
             },
             Self::Boolean { .. } => text.parse().map_or(Value::String(text), Value::Boolean),
             Self::Text => Value::String(text),
