@@ -5,7 +5,7 @@ use serde_json::json;
 use switchboard_domain::Error;
 
 use super::operation::{Answer, Caller, Operation};
-use super::schema::Schema;
+use super::schema::{Schema, reference};
 use crate::live::{self, StateOutput};
 use crate::problem::Problem;
 use crate::trpc::user::{OfSession, session_name};
@@ -26,17 +26,43 @@ pub(super) fn operation() -> Operation {
             "The id of the last event that was seen, which an `EventSource` sends when it comes back.",
         )
         .answers(
-            Answer { status: 200, about: "The events", contents: Vec::new() }.or(
+            Answer { status: 200, about: "The events, each as an object of its fields", contents: Vec::new() }.or(
                 "text/event-stream",
-                Schema { itself: json!({ "type": "string" }), ..Schema::of::<StateOutput>() },
-                Some(json!(
-                    "retry: 3000\n\nid: 0Qd1mCZkPGc\nevent: status\ndata: {\"status\":\"STARTING\",\"action\":\"wait\"}\n\n\
-                     id: Vn3ZkS9o1Ek\nevent: status\ndata: {\"status\":\"WORKING\",\"phoneNumber\":\"+34600111222\"}\n\n"
-                )),
+                event(),
+                Some(json!({
+                    "id": "Vn3ZkS9o1Ek",
+                    "event": "status",
+                    "data": json!({ "status": "WORKING", "phoneNumber": "+34600111222" }).to_string(),
+                })),
             ),
         )
         .answers(Answer::empty("The session is logged out, and the client has seen that: nothing will follow"))
         .refuses([Error::NotFound])
+}
+
+/// One event. `OpenAPI` 3.1 has no word for a sequence of them; tools read it as what 3.2 calls `itemSchema`.
+fn event() -> Schema {
+    let itself = json!({
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "id": { "type": "string", "description": "The version of the state." },
+            "event": { "enum": ["status", "end", "error"] },
+            "data": {
+                "type": "string",
+                "description": "With `status` a `SessionState`, with `error` a `Problem`.",
+                "contentMediaType": "application/json",
+                "contentSchema": {
+                    "anyOf": [
+                        reference("SessionState"),
+                        reference("Problem"),
+                        { "type": "object", "maxProperties": 0 },
+                    ],
+                },
+            },
+        },
+    });
+    Schema { itself, ..Schema::of::<StateOutput>() }
 }
 
 async fn watch(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {
