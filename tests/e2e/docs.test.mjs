@@ -29,7 +29,7 @@ test('the viewer shows every operation, asks nobody else for anything, and can b
   await visitor.page.click('#operations-Session-initiateWhatsAppSession .opblock-summary-control');
   const execute = await visitor.page.waitForSelector('#operations-Session-initiateWhatsAppSession .execute', { visible: true });
   await execute.click();
-  const status = await visitor.page.waitForSelector('.live-responses-table .response-col_status', { visible: true });
+  const status = await visitor.page.waitForSelector('.live-responses-table .response .response-col_status', { visible: true });
   assert.match(await status.evaluate((element) => element.textContent), /200/);
 
   const elsewhere = asked.filter((url) => !url.startsWith(server.url) && !url.startsWith('data:'));

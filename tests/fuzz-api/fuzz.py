@@ -1,12 +1,15 @@
 """Fuzzes the REST API of a server of its own, by the document that it serves."""
 
+import collections
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -65,6 +68,28 @@ def until(so, what):
     sys.exit(f"{what}: not within {PATIENCE} s")
 
 
+def keep_connecting(url, token, over):
+    """A user who comes back after each logout, so that there is something to ask about."""
+    while not over.wait(0.3):
+        ask(f"{url}/v1/session", token, "POST")
+
+
+def summary(reports):
+    """How often each operation was answered how."""
+    seen = collections.defaultdict(collections.Counter)
+    for entry in json.loads(max(reports.glob("har-*.json"), key=os.path.getmtime).read_text("utf-8"))["log"]["entries"]:
+        path = entry["request"]["url"].split("?")[0].split("/v1/", 1)[-1]
+        path = re.sub("^sessions/[^/]*", "sessions/{name}", path)
+        path = re.sub("linked-groups/.*", "linked-groups/{groupId}", path)
+        seen[f"{entry['request']['method']:7}/v1/{path}"][entry["response"]["status"]] += 1
+    for operation, statuses in sorted(seen.items()):
+        # Each method is tried that there is not.
+        if set(statuses) == {405}:
+            continue
+        counts = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+        print(f"{operation:60}{counts}")
+
+
 def main(switchboard, waha, schemathesis, folder, arguments):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +106,7 @@ def main(switchboard, waha, schemathesis, folder, arguments):
         "SWITCHBOARD__WAHA__WEBHOOK_SECRET": "the secret of the webhooks of the fuzzer",
         "SWITCHBOARD__AUTH__HS256_SECRET": "the secret of the tokens of the fuzzer",
     }
-    fake = [waha, "--bind", f"127.0.0.1:{waha_port}", "--time-scale", "50", "--scan-after", "0.2"]
+    fake = [waha, "--bind", f"127.0.0.1:{waha_port}", "--time-scale", "50", "--scan-after", "2"]
     processes = []
     try:
         for command in (fake, [switchboard, "serve"]):
@@ -94,9 +119,12 @@ def main(switchboard, waha, schemathesis, folder, arguments):
         groups = [group["groupId"] for group in groups["items"]]
         config = folder / "schemathesis.toml"
         config.write_text(CONFIG.format(token=token, name=name, groups=json.dumps(groups)), encoding="utf-8")
-        command = [schemathesis, "--config-file", config, "run", f"{url}/openapi.json", *arguments]
-        began = time.monotonic()
+        command = [schemathesis, "--config-file", config, "run", f"{url}/openapi.json", "--report", "har", *arguments]
+        began, over = time.monotonic(), threading.Event()
+        threading.Thread(target=keep_connecting, args=(url, token, over)).start()
         status = subprocess.run(command, cwd=folder, check=False).returncode
+        over.set()
+        summary(folder / "schemathesis-report")
         print(f"fuzzed for {time.monotonic() - began:.0f} s; the server's log is {folder / 'server.log'}")
         if any(process.poll() is not None for process in processes):
             sys.exit("the server or its WAHA has ended")

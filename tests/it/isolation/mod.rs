@@ -66,7 +66,11 @@ fn cases(document: &Document) -> Vec<Case<'_>> {
         cases.push(Case { call: call.expect(operation.path), way: Way::Rest(operation) });
     }
     let procedures = user::router().procedures().count();
-    assert_eq!((by_trpc, cases.len()), (3 * procedures - 2, 4 * procedures - 2), "one subscription, and all have a twin");
+    assert_eq!(
+        (by_trpc, cases.len()),
+        (3 * procedures - 2, 4 * procedures - 2),
+        "one subscription, and all have a twin"
+    );
     cases
 }
 
@@ -90,9 +94,7 @@ impl Case<'_> {
         };
         let request = match self.way {
             Way::Alone => trpc(path, input),
-            Way::Batched => {
-                trpc(&format!("{path},{path}"), json!({ "0": input, "1": input })).query(&[("batch", "1")])
-            }
+            Way::Batched => trpc(&format!("{path},{path}"), json!({ "0": input, "1": input })).query(&[("batch", "1")]),
             Way::Streamed => {
                 let request = trpc(path, json!({ "0": input })).query(&[("batch", "1")]);
                 request.header("trpc-accept", "application/jsonl")

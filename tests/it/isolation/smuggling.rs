@@ -90,7 +90,8 @@ async fn owners_names_statuses_and_workers_in_the_wrong_place_change_nothing(sto
         }
         run += 1;
     }
-    let batch = app.post(None, "user.restartSession", &json!({ "1": { "sessionName": anas } })).query(&[("batch", "1")]);
+    let batch =
+        app.post(None, "user.restartSession", &json!({ "1": { "sessionName": anas } })).query(&[("batch", "1")]);
     let answered = Answered::to(batch.bearer_auth(&token)).await;
     assert!(answered.text().contains("BAD_REQUEST"), "an input of no call is none's: {}", answered.text());
 

@@ -33,7 +33,8 @@ fn every_procedure_has_one_twin_which_reads_if_it_reads() {
 #[test]
 fn everything_in_the_document_has_words_and_an_example_that_fits() {
     let document = Document::read();
-    let tags: BTreeSet<_> = document.whole()["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
+    let tags: BTreeSet<_> =
+        document.whole()["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(text).collect();
     for operation in document.operations() {
         let (what, described) = (operation.path, operation.described());
         assert!(tags.contains(text(&described["tags"][0])), "{what}");

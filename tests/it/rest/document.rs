@@ -75,7 +75,8 @@ impl Document {
             assert!(answered.body.is_empty(), "{what} has a body");
             return;
         };
-        let content = &contents.get(answered.media_type()).unwrap_or_else(|| panic!("{what}: {}", answered.media_type()));
+        let content =
+            &contents.get(answered.media_type()).unwrap_or_else(|| panic!("{what}: {}", answered.media_type()));
         if answered.media_type().ends_with("json") {
             self.check_value(&what, &content["schema"], &answered.json());
         }
@@ -87,7 +88,8 @@ impl Document {
         schema["components"] = json!({ "schemas": strict(self.0["components"]["schemas"].as_object().unwrap()) });
         let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
         let validator: Validator = options.build(&schema).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let errors: Vec<_> = validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path)).collect();
+        let errors: Vec<_> =
+            validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path)).collect();
         assert!(errors.is_empty(), "{what}: {errors:#?}\n{value:#}");
     }
 }
@@ -124,10 +126,11 @@ impl<'a> Operation<'a> {
             let known = values.iter().find(|(name, _)| *name == parameter);
             known.unwrap_or_else(|| panic!("{}: a value for {parameter} is needed here", self.path)).1
         };
-        let parts = self.path.split('/').map(|part| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-            Some(parameter) => url::form_urlencoded::byte_serialize(value(parameter).as_bytes()).collect(),
-            None => part.to_owned(),
-        });
+        let parts =
+            self.path.split('/').map(|part| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+                Some(parameter) => url::form_urlencoded::byte_serialize(value(parameter).as_bytes()).collect(),
+                None => part.to_owned(),
+            });
         parts.collect::<Vec<_>>().join("/").replace('+', "%20")
     }
 

@@ -178,7 +178,8 @@ async fn who_is_not_signed_in_or_may_not_is_told_so_first(stores: Stores) {
 
 async fn paths_and_methods_that_do_nothing_are_problems_too(stores: Stores) {
     let app = TestApp::new(stores).await;
-    for path in ["/v1", "/v1/", "/v1/sessions", "/v1/sessions/x/", "/v1/sessions/x/nothing", "/v1/session/x", "/v1/%00"] {
+    for path in ["/v1", "/v1/", "/v1/sessions", "/v1/sessions/x/", "/v1/sessions/x/nothing", "/v1/session/x", "/v1/%00"]
+    {
         let nothing = Answered::to(app.rest(Method::GET, path, None)).await;
         assert_eq!(nothing.problem(), problem(404, "unknown_path"), "{path}");
     }

@@ -114,9 +114,9 @@ fn parameters(operation: &Operation) -> Vec<Json> {
         };
         json!({ "name": name, "in": "query", "description": about, "schema": schema })
     });
-    let in_header = operation.header.iter().map(|(name, about)| {
-        json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } })
-    });
+    let in_header = operation.header.iter().map(
+        |(name, about)| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } }),
+    );
     in_path.chain(in_query).chain(in_header).collect()
 }
 

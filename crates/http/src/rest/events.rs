@@ -1,6 +1,7 @@
 //! `/v1/sessions/{name}/events`: a session's state, live.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::HeaderValue;
 use serde_json::json;
 use switchboard_domain::Error;
 
@@ -67,6 +68,6 @@ fn event() -> Schema {
 
 async fn watch(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {
     let name = session_name(&input.session_name)?;
-    let known = caller.request.headers().get("last-event-id").map(|id| id.as_bytes());
+    let known = caller.request.headers().get("last-event-id").map(HeaderValue::as_bytes);
     live::events(caller.state, caller.principal, &name, known).await
 }

@@ -43,7 +43,8 @@ pub(super) async fn of(operation: &Operation, request: &HttpRequest, payload: we
 /// An input for that operation with whatever can be wrong with it.
 pub(super) fn example_of_wrong(operation: &Operation) -> Value {
     let path = IN_PATH.map(|(_, field)| (field.to_owned(), Value::String(field.to_owned())));
-    let query = operation.query.iter().map(|parameter| (parameter.name.to_owned(), parameter.read(vec!["?".to_owned()])));
+    let query =
+        operation.query.iter().map(|parameter| (parameter.name.to_owned(), parameter.read(vec!["?".to_owned()])));
     Value::Object(path.into_iter().chain(query).collect())
 }
 

@@ -16,29 +16,24 @@ pub(super) fn resource() -> Resource {
         name: "Linked groups",
         about: "The groups that a user works with, and that campaigns can run on.",
         operations: vec![
-            Operation::change(
-                Method::PUT,
-                "/sessions/{name}/linked-groups/{groupId}",
-                "user.linkWhatsAppGroup",
-                link,
-            )
-            .says("Link a group", "A group of one's directory. Again gives the same link.")
-            .answers(Answer::json(
-                "The link",
-                Schema::of::<LinkedGroupOutput>(),
-                json!({
-                    "id": "pfh0haxfpzowht3oi213cqos",
-                    "groupName": "Neighbours",
-                    "groupId": "120363041234567890@g.us",
-                    "sessionId": "tz4a98xxat96iws9zmbrgj3a",
-                    "createdAt": "2026-11-21T10:00:00.000Z",
-                    "updatedAt": "2026-11-21T10:00:00.000Z",
-                    "campaigns": [],
-                }),
-            ))
-            .refuses([Error::NotFound, Error::NoGroup])
-            .refuses(unless(&[Precondition::NotConnected, Precondition::NotPaired, Precondition::Starting]))
-            .refuses(upstream()),
+            Operation::change(Method::PUT, "/sessions/{name}/linked-groups/{groupId}", "user.linkWhatsAppGroup", link)
+                .says("Link a group", "A group of one's directory. Again gives the same link.")
+                .answers(Answer::json(
+                    "The link",
+                    Schema::of::<LinkedGroupOutput>(),
+                    json!({
+                        "id": "pfh0haxfpzowht3oi213cqos",
+                        "groupName": "Neighbours",
+                        "groupId": "120363041234567890@g.us",
+                        "sessionId": "tz4a98xxat96iws9zmbrgj3a",
+                        "createdAt": "2026-11-21T10:00:00.000Z",
+                        "updatedAt": "2026-11-21T10:00:00.000Z",
+                        "campaigns": [],
+                    }),
+                ))
+                .refuses([Error::NotFound, Error::NoGroup])
+                .refuses(unless(&[Precondition::NotConnected, Precondition::NotPaired, Precondition::Starting]))
+                .refuses(upstream()),
             Operation::change(
                 Method::DELETE,
                 "/sessions/{name}/linked-groups/{groupId}",

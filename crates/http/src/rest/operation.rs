@@ -88,7 +88,7 @@ impl Caller {
 }
 
 /// Who is signed in: the same as anywhere else.
-async fn principal(request: &HttpRequest, state: &State) -> Result<Arc<Principal>, Problem> {
+fn principal(request: &HttpRequest, state: &State) -> Result<Arc<Principal>, Problem> {
     Ok(auth::principal(request, &state.tokens)?)
 }
 
@@ -188,7 +188,7 @@ impl Operation {
         request: HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
-        let principal = principal(&request, &state).await?;
+        let principal = principal(&request, &state)?;
         principal.authorize(&self.twin)?;
         let input = input::of(self, &request, payload).await?;
         (self.act)(Caller { principal, state, request }, input).await

@@ -18,7 +18,8 @@ use crate::trpc::user::{OfPhone, OfSession, PairingCodeOutput, QrOutput, session
 const PNG: &str = "image/png";
 
 /// What has to be so for a phone to be paired.
-const SCANNABLE: [Precondition; 3] = [Precondition::NotConnected, Precondition::AlreadyConnected, Precondition::Starting];
+const SCANNABLE: [Precondition; 3] =
+    [Precondition::NotConnected, Precondition::AlreadyConnected, Precondition::Starting];
 
 pub(super) fn resource() -> Resource {
     Resource {
@@ -63,7 +64,8 @@ pub(super) fn resource() -> Resource {
 pub(super) fn phone() -> Schema {
     const SEPARATORS: &str = r"[ .()\[\]/-]*";
     // What `PhoneNumber` takes, but for spaces and dashes beyond ASCII.
-    let pattern = format!("^{SEPARATORS}(\\+|0{SEPARATORS}0)?{SEPARATORS}[1-9]({SEPARATORS}[0-9]){{6,14}}{SEPARATORS}$");
+    let pattern =
+        format!("^{SEPARATORS}(\\+|0{SEPARATORS}0)?{SEPARATORS}[1-9]({SEPARATORS}[0-9]){{6,14}}{SEPARATORS}$");
     Schema::inline(json!({
         "type": "object",
         "required": ["phoneNumber"],

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use switchboard_domain::{SessionName, UserId};
 
-pub(crate) use self::directory::{ContactOutput, ContactsInput, GroupOutput, GroupsInput, Items, ListInput, ListOutput};
+pub(crate) use self::directory::{
+    ContactOutput, ContactsInput, GroupOutput, GroupsInput, Items, ListInput, ListOutput,
+};
 pub(crate) use self::linked_groups::{OfGroup, group_id};
 pub(crate) use self::live::{OfPhone, PairingCodeOutput};
 pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput};
