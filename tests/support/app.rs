@@ -440,6 +440,15 @@ impl Replica {
         }
     }
 
+    /// A request of the REST API that has not been sent.
+    pub fn rest(&self, method: reqwest::Method, path: &str, token: Option<&str>) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// A plain GET of some other path.
     ///
     /// # Panics

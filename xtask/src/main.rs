@@ -1,12 +1,14 @@
-//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `simulate`, `demo`.
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `simulate`, `demo`, `codegen`, `fuzz-api`.
 
 mod apt;
 mod chromium;
+mod codegen;
+mod fuzz_api;
 mod postgres;
 
 use std::env;
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 const USAGE: &str = "\
@@ -17,6 +19,8 @@ cargo xtask <command>
   e2e     the tests of the page in a browser, which `test` runs too
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
   simulate  a hundred thousand sessions on five hundred workers, and what goes wrong with them; arguments are passed on
+  codegen  writes what is made out of the code and kept: docs/openapi.json
+  fuzz-api  requests made out of docs/openapi.json, good and bad; arguments are passed on to schemathesis
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
 /// Why a task did not succeed, in a person's words.
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
         Some("e2e") => e2e(),
         Some("bench") => bench(&rest),
         Some("simulate") => simulate(&rest),
+        Some("codegen") => codegen::generate(),
+        Some("fuzz-api") => fuzz_api::fuzz(passed_on(&rest)),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -99,14 +105,42 @@ fn cargo_command(arguments: &[&str]) -> Command {
     cargo
 }
 
+/// What stands behind a `--`, if there is one.
+fn passed_on(arguments: &[String]) -> &[String] {
+    arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments)
+}
+
+/// The workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Where cargo puts what it builds.
+fn target() -> Result<PathBuf, Failure> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    std::path::absolute(&target).map_err(|error| format!("{}: {error}", target.display()))
+}
+
 /// Runs a command to its end, saying which and for how long.
 fn run(command: &mut Command) -> Result<(), Failure> {
+    let (shown, started) = (announced(command), Instant::now());
+    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
+    eprintln!("  took {:.0?}", started.elapsed());
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// The same; returns what it printed.
+fn run_for_output(command: &mut Command) -> Result<Vec<u8>, Failure> {
+    let shown = announced(command);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{shown}: {error}"))?;
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("{shown}: {}", output.status)) }
+}
+
+/// Says which command is run.
+fn announced(command: &Command) -> String {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let shown = format!("{} {}", program.to_string_lossy(), arguments.join(" "));
     eprintln!("$ {shown}");
-    let started = Instant::now();
-    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
-    eprintln!("  took {:.0?}", started.elapsed());
-    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+    shown
 }

@@ -18,6 +18,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 3] = [Self::Connect, Self::Read, Self::Full];
+
     /// How long something may be good for that can only connect.
     pub const CONNECT_TTL: Duration = Duration::from_mins(15);
 
@@ -35,8 +38,10 @@ impl FromStr for Scope {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let all = [Self::Connect, Self::Read, Self::Full];
-        all.into_iter().find(|scope| scope.as_str() == text).ok_or(ParseError { expected: "full, read or connect" })
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or(ParseError { expected: "full, read or connect" })
     }
 }
 
@@ -52,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_a_scope_writes_it_reads() {
-        for scope in [Scope::Connect, Scope::Read, Scope::Full] {
+        for scope in Scope::ALL {
             assert_eq!(scope.to_string().parse(), Ok(scope));
         }
         assert!("Full".parse::<Scope>().is_err());

@@ -16,13 +16,19 @@ struct Told {
 
 impl From<Error> for trpc::Error {
     fn from(error: Error) -> Self {
-        let told = told(&error);
-        log(&error, &told);
-        let answer = Self::new(told.code, told.message).with_reason(told.reason);
-        match error.retry_after() {
-            Some(after) => answer.with_retry_after(after),
-            None => answer,
-        }
+        let answer = answer(&error);
+        log(&error, &answer);
+        answer
+    }
+}
+
+/// What a client is told of an error, without a word in the log: for whoever describes errors that have not happened.
+pub(crate) fn answer(error: &Error) -> trpc::Error {
+    let Told { code, reason, message } = told(error);
+    let answer = trpc::Error::new(code, message).with_reason(reason);
+    match error.retry_after() {
+        Some(after) => answer.with_retry_after(after),
+        None => answer,
     }
 }
 
@@ -126,13 +132,13 @@ impl From<NotSignedIn> for trpc::Error {
 }
 
 /// Causes are logged here, once; they never reach a client.
-fn log(error: &Error, told: &Told) {
-    let status = told.code.http_status();
+fn log(error: &Error, answer: &trpc::Error) {
+    let (status, reason) = (answer.code().http_status(), answer.reason());
     if status >= 500 {
         let cause: &dyn std::error::Error = error;
-        tracing::error!(status, reason = told.reason, error = %Chain(cause), "request failed");
+        tracing::error!(status, reason, error = %Chain(cause), "request failed");
     } else {
-        tracing::debug!(status, reason = told.reason, "request refused");
+        tracing::debug!(status, reason, "request refused");
     }
 }
 

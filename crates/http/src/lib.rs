@@ -1,10 +1,11 @@
-//! Switchboard's HTTP API: the use cases behind tRPC, and who may use them.
+//! Switchboard's HTTP API: the use cases behind tRPC and REST, and who may use them.
 
 mod auth;
 mod error;
 mod health;
 mod live;
 mod problem;
+mod rest;
 mod routes;
 mod state;
 mod ui;
@@ -14,10 +15,11 @@ pub mod trpc;
 
 pub use auth::{
     CookieForm, CookieRules, Jwks, KeySource, KeysOutOfReach, NoUsableKey, NotSignedIn, Principal, Secret, ShortSecret,
-    SignIn, TokenKey, TokenRules, Tokens,
+    SignIn, TokenKey, TokenRules, Tokens, allows,
 };
 pub use health::DatabaseHealth;
 pub use live::Live;
+pub use rest::openapi;
 pub use routes::routes;
 pub use state::State;
 pub use switchboard_domain::Scope;

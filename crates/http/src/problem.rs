@@ -1,45 +1,111 @@
 //! Errors as REST clients get them: RFC 9457.
 
+use std::borrow::Cow;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::NotSignedIn;
-use crate::trpc::{self, Code};
+use crate::trpc::{self, Code, Issue};
 
 /// What went wrong, in the words of the tRPC error of the same kind.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Problem(trpc::Error);
 
-/// The body. `code` is a stable word for programs.
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// Always `about:blank`: `code` tells problems apart.
     r#type: &'static str,
+    /// The status, in words.
     title: &'static str,
+    /// The HTTP status, here too.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    detail: &'a str,
-    code: String,
+    /// A sentence for people.
+    detail: Cow<'a, str>,
+    /// A word for programs, which never changes.
+    code: Cow<'static, str>,
+    /// Every wrong field, if the input is what is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<WrongField>,
+}
+
+/// What is wrong with a field of the input.
+#[derive(Serialize, ToSchema)]
+struct WrongField {
+    /// The field of the body, or the parameter. Absent if it is the input as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<&'static str>,
+    /// What is wrong with it.
+    message: String,
+}
+
+impl From<&Issue> for WrongField {
+    fn from(issue: &Issue) -> Self {
+        Self { field: issue.field, message: issue.problem.to_string() }
+    }
 }
 
 /// tRPC clients get the bare word.
 const SIGN_IN: &str = "Sign in: the token is missing, has expired or is not valid";
 
 impl Problem {
-    fn status(&self) -> StatusCode {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The word for programs.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        self.0.reason().map_or_else(|| self.0.code().key().to_ascii_lowercase().into(), Cow::Borrowed)
+    }
+
+    /// Whether it says which fields of the input are wrong.
+    pub(crate) fn names_fields(&self) -> bool {
+        self.0.issues().is_some()
+    }
+
+    /// What it says beside its body, by the name of the header.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (header::HeaderName, String)> {
+        let sign_in = (self.0.code() == Code::Unauthorized).then(|| (header::WWW_AUTHENTICATE, "Bearer".to_owned()));
+        let wait = self.0.retry_after().map(|wait| (header::RETRY_AFTER, trpc::whole_seconds(wait)));
+        sign_in.into_iter().chain(wait)
+    }
+
+    /// What a person reads.
+    fn detail(&self) -> Cow<'_, str> {
+        match self.0.issues() {
+            // Its message is a list for programs.
+            Some(issues) => issues.iter().map(sentence).collect::<Vec<_>>().join("; ").into(),
+            None if self.0.code() == Code::Unauthorized => SIGN_IN.into(),
+            None => self.0.message().into(),
+        }
+    }
+}
+
+fn sentence(issue: &Issue) -> String {
+    match issue.field {
+        Some(field) => format!("{field}: {}", issue.problem),
+        None => issue.problem.to_string(),
     }
 }
 
 impl Serialize for Problem {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (status, code) = (self.status(), self.0.code());
+        let status = self.status();
         Body {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: if code == Code::Unauthorized { SIGN_IN } else { self.0.message() },
-            code: self.0.reason().map_or_else(|| code.key().to_ascii_lowercase(), str::to_owned),
+            detail: self.detail(),
+            code: self.code(),
+            errors: self.0.issues().unwrap_or_default().iter().map(WrongField::from).collect(),
         }
         .serialize(serializer)
     }
@@ -52,13 +118,13 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
-        if let Some(wait) = self.0.retry_after() {
-            response.insert_header((header::RETRY_AFTER, trpc::whole_seconds(wait)));
+        for header in self.headers() {
+            response.insert_header(header);
         }
-        if self.0.code() == Code::Unauthorized {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-        }
-        response.content_type("application/problem+json").body(serde_json::to_string(self).unwrap_or_default())
+        response
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .content_type("application/problem+json")
+            .body(serde_json::to_string(self).unwrap_or_default())
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, web};
 use crate::trpc::ConnectionParams;
 use crate::trpc::user::Context;
 use crate::ui::{self, Page};
-use crate::{State, health, live, trpc, webhooks};
+use crate::{State, health, rest, trpc, webhooks};
 
 /// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`) and everything below.
 pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
@@ -25,7 +25,8 @@ pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&m
             .service(trpc::service(&trpc_path, router, context))
             .configure(health::routes)
             .configure(webhooks::routes)
-            .configure(live::routes)
+            .configure(rest::routes)
+            .configure(rest::viewer::routes(page))
             .configure(ui::routes(page, &trpc_path));
     }
 }

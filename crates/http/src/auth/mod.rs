@@ -5,7 +5,7 @@ mod cookie;
 mod jwks;
 mod lately;
 mod origin;
-mod scope;
+pub(crate) mod scope;
 mod sign_in;
 mod standing;
 #[cfg(test)]
@@ -22,12 +22,13 @@ use switchboard_domain::{ApiKeyHash, Scope, UserId};
 
 pub use cookie::{CookieForm, CookieRules};
 pub use jwks::{Jwks, KeySource, KeysOutOfReach, NoUsableKey};
+pub use scope::allows;
 pub use sign_in::SignIn;
 pub(crate) use standing::Standing;
 pub use token::{TokenKey, TokenRules, Tokens};
 
 use crate::error::Chain;
-use crate::trpc::{Call, Code, Error};
+use crate::trpc::{Call, Error};
 
 /// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +88,9 @@ impl Principal {
     /// Whether they may make that call.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] if their scope is too narrow for it.
+    /// [`crate::trpc::Code::Forbidden`] if their scope is too narrow for it.
     pub(crate) fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
-        if scope::allows(self.scope, call) {
-            return Ok(());
-        }
-        let message = format!("This needs more than the scope {}", self.scope);
-        Err(Error::new(Code::Forbidden, message).with_reason("scope"))
+        scope::authorize(self.scope, call)
     }
 
     /// Them, unless their time is over.

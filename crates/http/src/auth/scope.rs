@@ -2,7 +2,7 @@
 
 use switchboard_domain::Scope;
 
-use crate::trpc::{Call, Kind};
+use crate::trpc::{Call, Code, Error, Kind};
 
 /// What our words in a token's claim begin with.
 const PREFIX: &str = "switchboard:";
@@ -20,13 +20,25 @@ const CONNECTING: [&str; 5] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnknownScope;
 
-/// Whether that call may be made.
-pub(super) fn allows(scope: Scope, call: &Call<'_>) -> bool {
+/// Whether it is enough for that call.
+pub fn allows(scope: Scope, call: &Call<'_>) -> bool {
     match scope {
         Scope::Full => true,
         Scope::Read => call.kind == Kind::Query && call.path != "user.getSessionQR",
         Scope::Connect => CONNECTING.contains(&call.path),
     }
+}
+
+/// Whether that call may be made.
+///
+/// # Errors
+/// [`Code::Forbidden`] if the scope is too narrow for it.
+pub(crate) fn authorize(scope: Scope, call: &Call<'_>) -> Result<(), Error> {
+    if allows(scope, call) {
+        return Ok(());
+    }
+    let message = format!("This needs more than the scope {scope}");
+    Err(Error::new(Code::Forbidden, message).with_reason("scope"))
 }
 
 /// What a token's `scope` claim says (RFC 8693, 4.2): of our words the narrowest, since one that limits was meant to;

@@ -1,18 +1,21 @@
 //! `GET /v1/sessions/{name}/events`: server-sent events (WHATWG HTML, 9.2).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
+use switchboard_domain::SessionName;
 
 use super::{Stream, Told};
 use crate::State;
+use crate::auth::Principal;
 use crate::problem::Problem;
-use crate::trpc::{Call, Code, Kind};
+use crate::trpc::Code;
 
 /// What a stream without a word is kept alive with: proxies close what is silent for long.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -22,21 +25,18 @@ const RETRY: &str = "retry: 3000\n\n";
 
 const RETRY_MUCH_LATER: &str = "retry: 60000\n";
 
-/// Mounts the route.
-pub(crate) fn routes(server: &mut web::ServiceConfig) {
-    server.service(web::resource("/v1/sessions/{name}/events").route(web::get().to(events)));
-}
-
-async fn events(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let state = state.into_inner();
-    let principal = state.sign_in.principal(&request).await?;
-    principal.authorize(&Call { path: "user.onSessionStatus", kind: Kind::Subscription })?;
-    let name = request.match_info().query("name").parse().map_err(|_| switchboard_domain::Error::NotFound)?;
-    let mut stream = Stream::open(state, principal, &name).await?;
-    let first = match request.headers().get("last-event-id") {
+/// The events of the principal's session of that name, to a client that has seen the event `known` last.
+pub(crate) async fn answer(
+    state: Arc<State>,
+    principal: Arc<Principal>,
+    name: &SessionName,
+    known: Option<&[u8]>,
+) -> Result<HttpResponse, Problem> {
+    let mut stream = Stream::open(state, principal, name).await?;
+    let first = match known {
         Some(known) => match stream.next().await {
             // A client that knows the last state has nothing to come back for: this is how it is told.
-            Told::State(last) if stream.watcher.is_over() && known.as_bytes() == last.id().as_bytes() => {
+            Told::State(last) if stream.watcher.is_over() && known == last.id().as_bytes() => {
                 return Ok(HttpResponse::NoContent().finish());
             }
             told => Some(told),

@@ -12,7 +12,7 @@ use switchboard_domain::ports::Clock;
 use switchboard_domain::services::Watcher;
 use tokio::sync::watch;
 
-pub(crate) use self::events::routes;
+pub(crate) use self::events::answer as events;
 use self::seats::{Seat, Seats};
 pub(crate) use self::state::StateOutput;
 use crate::State;

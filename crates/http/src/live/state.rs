@@ -5,28 +5,64 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use switchboard_domain::services::{Action, LiveStatus, Reason};
+use utoipa::ToSchema;
 
 use crate::trpc::{Date, DatePaths, Output};
 
 /// The whole present state of a session.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SessionState)]
 pub(crate) struct StateOutput {
+    /// WAHA's word, as `SessionStatus` has it.
     status: String,
-    /// A PNG in base64.
+    /// With `SCAN_QR_CODE`: a PNG in base64. A login secret.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     qr: Option<String>,
+    /// When the code can no longer be scanned, if its beginning was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     qr_expires_at: Option<Date>,
     /// Which code it is since the session began to wait for a scan, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
     attempt: Option<u32>,
+    /// With `WORKING`, in E.164.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     phone_number: Option<String>,
+    /// Why it does not work.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    #[schema(nullable = false)]
+    reason: Option<ReasonOutput>,
+    /// What the user can do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'static str>,
+    #[schema(nullable = false)]
+    action: Option<ActionOutput>,
+}
+
+/// Why a session does not work.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Reason)]
+enum ReasonOutput {
+    LoggedOut,
+    QrCodesExpired,
+    ConnectionLost,
+    WahaUnreachable,
+}
+
+/// What the user can do about a session.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Action)]
+enum ActionOutput {
+    ScanQrCode,
+    Wait,
+    Connect,
+    CompletePasskey,
+    ConfirmPasskey,
 }
 
 impl StateOutput {
@@ -54,27 +90,31 @@ impl From<&LiveStatus> for StateOutput {
             qr_expires_at: code.and_then(|shown| shown.expires_at).map(Date::from),
             attempt: code.and_then(|shown| shown.attempt),
             phone_number: state.phone.clone().map(String::from),
-            reason: state.reason.map(reason),
-            action: state.action.map(action),
+            reason: state.reason.map(ReasonOutput::from),
+            action: state.action.map(ActionOutput::from),
         }
     }
 }
 
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::LoggedOut => "logged_out",
-        Reason::QrCodesExpired => "qr_codes_expired",
-        Reason::ConnectionLost => "connection_lost",
-        Reason::WahaUnreachable => "waha_unreachable",
+impl From<Reason> for ReasonOutput {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::LoggedOut => Self::LoggedOut,
+            Reason::QrCodesExpired => Self::QrCodesExpired,
+            Reason::ConnectionLost => Self::ConnectionLost,
+            Reason::WahaUnreachable => Self::WahaUnreachable,
+        }
     }
 }
 
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::ScanQrCode => "scan_qr_code",
-        Action::Wait => "wait",
-        Action::Connect => "connect",
-        Action::CompletePasskey => "complete_passkey",
-        Action::ConfirmPasskey => "confirm_passkey",
+impl From<Action> for ActionOutput {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::ScanQrCode => Self::ScanQrCode,
+            Action::Wait => Self::Wait,
+            Action::Connect => Self::Connect,
+            Action::CompletePasskey => Self::CompletePasskey,
+            Action::ConfirmPasskey => Self::ConfirmPasskey,
+        }
     }
 }

@@ -39,5 +39,6 @@ pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
 pub use router::Router;
 pub use service::{BODY_LIMIT, service};
+pub(crate) use service::{WORTH_COMPRESSING, read_body};
 pub use sse::{Event, KeepAlive};
 pub use superjson::Transformer;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::Error;
 
@@ -132,7 +133,8 @@ impl DatePaths {
 }
 
 /// A moment, written as JavaScript's `toISOString` does: `2025-01-02T03:04:05.678Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-23T09:30:00.000Z")]
 pub struct Date(pub DateTime<Utc>);
 
 impl From<DateTime<Utc>> for Date {

@@ -19,7 +19,7 @@ use super::{Body, BodyError, ConnectionParams, Request, Response, Router};
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Shorter answers are not compressed: that takes many times what they cost, to save hardly a packet.
-const WORTH_COMPRESSING: usize = 1024;
+pub(crate) const WORTH_COMPRESSING: usize = 1024;
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 static TRPC_ACCEPT: HeaderName = HeaderName::from_static("trpc-accept");
@@ -78,15 +78,20 @@ async fn body(method: &Method, payload: web::Payload) -> Result<Bytes, BodyError
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(Bytes::new());
     }
-    timeout(BODY_DEADLINE, read(payload)).await.unwrap_or(Err(BodyError::TooSlow))
+    read_body(payload, BODY_LIMIT).await
 }
 
-async fn read(mut payload: web::Payload) -> Result<Bytes, BodyError> {
+/// A body of at most `limit` bytes.
+pub(crate) async fn read_body(payload: web::Payload, limit: usize) -> Result<Bytes, BodyError> {
+    timeout(BODY_DEADLINE, read(payload, limit)).await.unwrap_or(Err(BodyError::TooSlow))
+}
+
+async fn read(mut payload: web::Payload, limit: usize) -> Result<Bytes, BodyError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| BodyError::Broken)?;
-        if body.len() + chunk.len() > BODY_LIMIT {
-            body.extend_from_slice(&chunk[..BODY_LIMIT - body.len()]);
+        if body.len() + chunk.len() > limit {
+            body.extend_from_slice(&chunk[..limit - body.len()]);
             return Err(BodyError::TooLarge(body.freeze()));
         }
         body.extend_from_slice(&chunk);

@@ -1,5 +1,7 @@
 //! The page where people connect, and the one that a single user is sent to: files that the binary carries along.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{
     self, CacheControl, CacheDirective, ContentType, ETag, EntityTag, Header as _, IfNoneMatch,
 };
@@ -83,21 +85,21 @@ pub(crate) fn routes(page: Page, trpc_path: &str) -> impl FnOnce(&mut ServiceCon
 
 /// A file as it is sent.
 #[derive(Clone)]
-struct File {
-    kind: &'static str,
+pub(crate) struct File {
+    kind: Cow<'static, str>,
     content: Bytes,
     tag: EntityTag,
 }
 
 impl File {
-    fn new(kind: &'static str, content: impl Into<Bytes>) -> Self {
-        let content = content.into();
+    pub(crate) fn new(kind: impl Into<Cow<'static, str>>, content: impl Into<Bytes>) -> Self {
+        let (kind, content) = (kind.into(), content.into());
         let tag = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&content));
         // Weak, since it may be sent compressed.
         Self { kind, content, tag: EntityTag::new_weak(tag) }
     }
 
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    pub(crate) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let mut answer = if self.known_to(request) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         answer
             .insert_header(ETag(self.tag.clone()))
@@ -106,7 +108,7 @@ impl File {
             .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
-            .insert_header((ContentType::name(), self.kind));
+            .insert_header((ContentType::name(), &*self.kind));
         if self.known_to(request) { answer.finish() } else { answer.body(self.content.clone()) }
     }
 

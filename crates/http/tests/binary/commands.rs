@@ -133,6 +133,13 @@ fn a_good_configuration_is_said_to_be_good_without_its_secrets() {
 }
 
 #[test]
+fn the_description_of_the_rest_api_is_printed_without_any_configuration() {
+    let output = run(&[], &["openapi"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), switchboard_http::openapi());
+}
+
+#[test]
 fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expected() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("SERVER__BIND", "here", &["server.bind", "127.0.0.1:8080", "here"]),

@@ -41,6 +41,8 @@ pub(crate) enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the OpenAPI document of the REST API.
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]

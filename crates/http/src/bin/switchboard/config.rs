@@ -189,7 +189,10 @@ impl Config {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
         }
         let is_hidden = |route: &str| format!("{route}/").starts_with(&format!("{trpc_path}/"));
-        if ["/v1/sessions", "/connect", "/ui", WEBHOOKS_PATH].into_iter().any(is_hidden) {
+        if ["/v1/session", "/v1/sessions", "/connect", "/docs", "/openapi.json", "/ui", WEBHOOKS_PATH]
+            .into_iter()
+            .any(is_hidden)
+        {
             bail!("server.trpc_path: expected a path like /api/trpc, and {trpc_path} is where other routes are");
         }
         if *workers == Some(0) {

@@ -49,5 +49,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{}", config()?.check()?);
             Ok(())
         }
+        Command::Openapi => {
+            print!("{}", switchboard_http::openapi());
+            Ok(())
+        }
     }
 }

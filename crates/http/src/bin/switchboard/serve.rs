@@ -202,7 +202,7 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
     /// How long a browser may remember the answer to its preflight.
     const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST"])
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["authorization", "content-type", "last-event-id", "trpc-accept", "x-api-key"])
         .expose_headers(["retry-after"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());

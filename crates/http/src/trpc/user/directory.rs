@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use switchboard_domain::services::{Listing, PageRequest};
 use switchboard_domain::{Entry, IdText, Limit, SearchTerm};
+use utoipa::ToSchema;
 
 use super::{Context, OfSession, Success, session_name};
 use crate::trpc::{Date, DatePaths, Error, Fields, Input, Output, Schema, boolean, integer, string};
@@ -28,12 +29,16 @@ pub(super) async fn refresh(call: Context, input: OfSession) -> Result<Success, 
 }
 
 /// What both lists take.
-struct ListInput {
-    session_name: String,
-    page: PageRequest,
+pub(crate) struct ListInput {
+    pub(crate) session_name: String,
+    pub(crate) page: PageRequest,
 }
 
 impl ListInput {
+    /// Entries of a page of groups, and of one of contacts, unless said otherwise.
+    pub(crate) const GROUPS: u64 = 10;
+    pub(crate) const CONTACTS: u64 = 50;
+
     fn parse(fields: &mut Fields, default_limit: u64) -> Option<Self> {
         let session_name = fields.read("sessionName", string().min(1));
         let limit = fields.read("limit", integer().min(1).default(default_limit));
@@ -51,48 +56,57 @@ impl ListInput {
 }
 
 /// The input of `user.getWhatsAppGroups`.
-pub(super) struct GroupsInput(ListInput);
+pub(crate) struct GroupsInput(pub(crate) ListInput);
 
 impl Input for GroupsInput {
     fn parse(fields: &mut Fields) -> Option<Self> {
-        ListInput::parse(fields, 10).map(Self)
+        ListInput::parse(fields, ListInput::GROUPS).map(Self)
     }
 }
 
 /// The input of `user.getWhatsAppContacts`.
-pub(super) struct ContactsInput {
-    list: ListInput,
-    all: bool,
+pub(crate) struct ContactsInput {
+    pub(crate) list: ListInput,
+    pub(crate) all: bool,
 }
 
 impl Input for ContactsInput {
     fn parse(fields: &mut Fields) -> Option<Self> {
-        let list = ListInput::parse(fields, 50);
+        let list = ListInput::parse(fields, ListInput::CONTACTS);
         let all = fields.read("all", boolean().default(false));
         Some(Self { list: list?, all: all? })
     }
 }
 
 /// A page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListOutput {
+pub(crate) struct ListOutput {
+    /// The entries, by folded name and then id.
+    #[schema(value_type = Vec<Object>)]
     items: Items,
-    /// Absent on the last page.
+    /// Where the next page begins. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_cursor: Option<u64>,
+    /// How many entries all pages have together.
     total: u64,
+    /// Which list this is a page of. Sent with the next page, the pages fit together for a minute after the list has changed.
     version: String,
+    /// When WAHA was asked for it.
+    #[schema(required)]
     synced_at: Option<Date>,
+    /// Whether it is older than it should be, because WAHA cannot be asked or nobody has asked for a while.
     stale: bool,
+    /// Whether a phone was paired a moment ago, so that WhatsApp may still be filling the list.
     syncing: bool,
-    /// Absent unless true.
+    /// Whether it ends where WhatsApp cuts lists, at 500 groups. Absent unless true.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     possibly_truncated: bool,
 }
 
 impl ListOutput {
-    fn of(listing: Listing, items: fn(Listing) -> Items) -> Self {
+    pub(crate) fn of(listing: Listing, items: fn(Listing) -> Items) -> Self {
         Self {
             next_cursor: listing.next_cursor(),
             total: listing.total(),
@@ -113,7 +127,7 @@ impl Output for ListOutput {
 }
 
 /// The entries of a page, written straight out of the list.
-enum Items {
+pub(crate) enum Items {
     Groups(Listing),
     Contacts(Listing),
 }
@@ -128,11 +142,15 @@ impl Serialize for Items {
 }
 
 /// A group of the list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct GroupOutput<'a> {
+#[schema(as = Group)]
+pub(crate) struct GroupOutput<'a> {
+    /// WhatsApp's id of the group.
     #[serde(serialize_with = "id_text")]
+    #[schema(value_type = String)]
     group_id: IdText,
+    /// Its name.
     group_name: &'a str,
 }
 
@@ -143,14 +161,19 @@ impl<'a> From<Entry<'a>> for GroupOutput<'a> {
 }
 
 /// A contact of the list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ContactOutput<'a> {
+#[schema(as = Contact)]
+pub(crate) struct ContactOutput<'a> {
+    /// WhatsApp's id of the chat with them.
     #[serde(serialize_with = "id_text")]
+    #[schema(value_type = String)]
     group_id: IdText,
+    /// Their name, as it is saved or as they call themselves; else their number, or `Unknown`.
     group_name: &'a str,
-    /// `""` for a person known only by a hidden id.
+    /// The digits of their number; `""` for a person known only by a hidden id.
     number: &'a str,
+    /// Always true.
     is_contact: bool,
 }
 

@@ -21,14 +21,14 @@ pub(super) async fn unlink(call: Context, input: OfGroup) -> Result<Success, Err
 }
 
 /// The group that an input names. What cannot be a group's id is no group.
-fn group_id(text: &str) -> Result<GroupId, DomainError> {
+pub(crate) fn group_id(text: &str) -> Result<GroupId, DomainError> {
     text.parse().map_err(|_| DomainError::NoGroup)
 }
 
 /// The input of a procedure on one group of a session.
-pub(super) struct OfGroup {
-    session_name: String,
-    group_id: String,
+pub(crate) struct OfGroup {
+    pub(crate) session_name: String,
+    pub(crate) group_id: String,
 }
 
 impl Input for OfGroup {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::stream;
 use serde::Serialize;
-use switchboard_domain::PhoneNumber;
+use switchboard_domain::{PairingCode, PhoneNumber};
+use utoipa::ToSchema;
 
 use super::{Context, OfSession, session_name};
 use crate::live::{StateOutput, Stream, Told};
@@ -29,19 +30,19 @@ pub(super) async fn watch(
 }
 
 /// `user.requestPairingCode`
-pub(super) async fn request_pairing_code(call: Context, input: RequestPairingCode) -> Result<PairingCodeOutput, Error> {
+pub(super) async fn request_pairing_code(call: Context, input: OfPhone) -> Result<PairingCodeOutput, Error> {
     let name = session_name(&input.session_name)?;
     let code = call.state.services.request_pairing_code.run(call.user()?, &name, &input.phone_number).await?;
-    Ok(PairingCodeOutput { code: code.0 })
+    Ok(code.into())
 }
 
-/// The input of `user.requestPairingCode`.
-pub(super) struct RequestPairingCode {
-    session_name: String,
-    phone_number: PhoneNumber,
+/// The input of an operation on a session and a phone's number.
+pub(crate) struct OfPhone {
+    pub(crate) session_name: String,
+    pub(crate) phone_number: PhoneNumber,
 }
 
-impl Input for RequestPairingCode {
+impl Input for OfPhone {
     fn parse(fields: &mut Fields) -> Option<Self> {
         let session_name = fields.read("sessionName", string().min(1));
         let phone_number = fields.read("phoneNumber", string().min(1).parsed(str::parse::<PhoneNumber>));
@@ -49,9 +50,18 @@ impl Input for RequestPairingCode {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct PairingCodeOutput {
+/// A code that pairs a phone.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PairingCode)]
+pub(crate) struct PairingCodeOutput {
+    /// To type on the phone. A login secret.
     code: String,
+}
+
+impl From<PairingCode> for PairingCodeOutput {
+    fn from(code: PairingCode) -> Self {
+        Self { code: code.0 }
+    }
 }
 
 impl Output for PairingCodeOutput {}

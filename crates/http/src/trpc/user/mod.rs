@@ -10,6 +10,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use switchboard_domain::{SessionName, UserId};
 
+pub(crate) use self::directory::{
+    ContactOutput, ContactsInput, GroupOutput, GroupsInput, Items, ListInput, ListOutput,
+};
+pub(crate) use self::linked_groups::{OfGroup, group_id};
+pub(crate) use self::live::{OfPhone, PairingCodeOutput};
+pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput};
+
 use super::{Call, Error, Fields, Input, Output, Router, string};
 use crate::State;
 use crate::auth::{NotSignedIn, Principal};
@@ -60,8 +67,8 @@ pub fn router() -> Router<Context> {
 }
 
 /// The input of a procedure on one session.
-struct OfSession {
-    session_name: String,
+pub(crate) struct OfSession {
+    pub(crate) session_name: String,
 }
 
 impl Input for OfSession {
@@ -72,7 +79,7 @@ impl Input for OfSession {
 }
 
 /// The session that an input names. A name that WAHA would not allow is simply nobody's.
-fn session_name(text: &str) -> Result<SessionName, switchboard_domain::Error> {
+pub(crate) fn session_name(text: &str) -> Result<SessionName, switchboard_domain::Error> {
     text.parse().map_err(|_| switchboard_domain::Error::NotFound)
 }
 

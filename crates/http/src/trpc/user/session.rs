@@ -1,7 +1,12 @@
 //! The procedures of a session.
 
 use serde::Serialize;
-use switchboard_domain::{Campaign, Error as DomainError, GroupCampaigns, PhoneNumber, SessionOverview, SessionStatus};
+use switchboard_domain::services::Connected;
+use switchboard_domain::{
+    Campaign, CampaignStatus, Error as DomainError, GroupCampaigns, PhoneNumber, QrCode, SessionOverview, SessionStatus,
+};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::{Context, OfSession, Success, session_name};
 use crate::trpc::{Code, Date, DatePaths, Error, Fields, Input, Output, string};
@@ -15,7 +20,7 @@ pub(super) async fn get(call: Context, (): ()) -> Result<Option<SessionOutput>, 
 /// `user.initiateWhatsAppSession`
 pub(super) async fn initiate(call: Context, (): ()) -> Result<Initiated, Error> {
     let connected = call.state.services.connect.run(call.user()?).await.map_err(not_created)?;
-    Ok(Initiated { session_name: connected.name.into(), id: connected.id.into() })
+    Ok(connected.into())
 }
 
 /// `user.getSessionStatus`
@@ -29,7 +34,7 @@ pub(super) async fn status(call: Context, input: OfSession) -> Result<StatusOutp
 pub(super) async fn qr(call: Context, input: OfSession) -> Result<QrOutput, Error> {
     let name = session_name(&input.session_name)?;
     let code = call.state.services.get_qr.run(call.user()?, &name).await?;
-    Ok(QrOutput { qr: code.png_base64 })
+    Ok(code.into())
 }
 
 /// `user.restartSession`
@@ -87,17 +92,31 @@ impl Input for UpdatePhone {
     }
 }
 
-#[derive(Serialize)]
+/// A session that WAHA has accepted.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Initiated {
+#[schema(as = ConnectedSession)]
+pub(crate) struct Initiated {
+    /// Its name, which the other operations take.
     session_name: String,
+    /// Its id, which never changes.
     id: String,
 }
 
 impl Output for Initiated {}
 
-#[derive(Serialize)]
-pub(super) struct StatusOutput {
+impl From<Connected> for Initiated {
+    fn from(connected: Connected) -> Self {
+        Self { session_name: connected.name.into(), id: connected.id.into() }
+    }
+}
+
+/// How a session is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionStatus)]
+pub(crate) struct StatusOutput {
+    /// WAHA's word: `STOPPED`, `STARTING`, `SCAN_QR_CODE`, `PASSKEY_REQUIRED`, `PASSKEY_CONFIRMATION_REQUIRED`, `WORKING`,
+    /// `FAILED`, or one that is newer than this server.
     status: String,
 }
 
@@ -109,23 +128,40 @@ impl From<SessionStatus> for StatusOutput {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct QrOutput {
+/// A QR code.
+#[derive(Serialize, ToSchema)]
+#[schema(as = QrCode)]
+pub(crate) struct QrOutput {
+    /// A PNG in base64, without a data-URL prefix. A login secret.
     qr: String,
 }
 
 impl Output for QrOutput {}
 
-#[derive(Serialize)]
+impl From<QrCode> for QrOutput {
+    fn from(code: QrCode) -> Self {
+        Self { qr: code.png_base64 }
+    }
+}
+
+/// A user's connected session.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SessionOutput {
+#[schema(as = Session)]
+pub(crate) struct SessionOutput {
+    /// Its id, which never changes.
     id: String,
+    /// Its name, which the other operations take.
     session_name: String,
-    /// `""` until known.
+    /// In E.164, `""` until known: the account's, unless the user wrote another.
     phone_number: String,
+    /// Whose it is.
     user_id: String,
+    /// When the user connected for the first time.
     created_at: Date,
+    /// When what is shown here last changed.
     updated_at: Date,
+    /// The linked groups of the present account.
     #[serde(rename = "WhatsAppGroups")]
     groups: Vec<LinkedGroupOutput>,
 }
@@ -152,15 +188,24 @@ impl From<SessionOverview> for SessionOutput {
     }
 }
 
-#[derive(Serialize)]
+/// A group that the user works with.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LinkedGroupOutput {
+#[schema(as = LinkedGroup)]
+pub(crate) struct LinkedGroupOutput {
+    /// The id of the link.
     id: String,
+    /// The group's name, which follows renames.
     group_name: String,
+    /// WhatsApp's id of the group.
     group_id: String,
+    /// The id of the session.
     session_id: String,
+    /// When it was linked.
     created_at: Date,
+    /// When it was last linked or renamed.
     updated_at: Date,
+    /// The active ones.
     campaigns: Vec<CampaignOutput>,
 }
 
@@ -186,12 +231,24 @@ impl From<GroupCampaigns> for LinkedGroupOutput {
     }
 }
 
-#[derive(Serialize)]
+/// A campaign that is planned or running.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CampaignOutput {
+#[schema(as = Campaign)]
+pub(crate) struct CampaignOutput {
+    /// Its id.
     id: String,
+    #[schema(schema_with = active_status)]
     status: &'static str,
+    /// When it starts or started.
     start_date: Date,
+}
+
+/// Those that are not active are not shown.
+fn active_status() -> Object {
+    let words = [CampaignStatus::Scheduled, CampaignStatus::InProgress].map(CampaignStatus::as_str);
+    let status = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+    status.description(Some("Whether it is planned or runs.")).build()
 }
 
 impl Output for CampaignOutput {

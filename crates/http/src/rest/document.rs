@@ -1,0 +1,189 @@
+//! The `OpenAPI` document (3.1): what the table of operations says of itself.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use serde_json::{Map, Value as Json, json};
+use switchboard_domain::Scope;
+
+use super::operation::{Answer, Operation, QueryKind, QueryParameter};
+use super::schema::{Schema, reference};
+use super::{ROOT, resources};
+use crate::auth::scope;
+use crate::problem::{self, Problem};
+
+const ABOUT: &str = "\
+Each user connects their own WhatsApp account, by way of WAHA, and reads their own groups and contacts. Every operation is the
+twin of a tRPC procedure, which `x-trpc-procedure` names, and comes to the same.
+
+- **Whose** something is follows from who is signed in, never from a name. What is somebody else's and what does not exist
+  are answered alike: 404.
+- **Input**: parameters, fields and headers that are not described are ignored. Wrong ones are all named in one answer.
+- **Problems** (RFC 9457) have a `code` for programs, which never changes, and a sentence for people. Where it helps to wait,
+  `Retry-After` says how long. A path where there is nothing is `unknown_path` (404), a method that does nothing at its path
+  `method_not_allowed` (405, with `Allow`).
+- **Times** are in UTC, with milliseconds: `2026-11-23T09:30:00.000Z`.
+- Answers may have more fields than are described, and `status` other words.
+";
+
+const BEARER: &str = "\
+A token that is signed as the server is configured, with the user's id in a claim. A `scope` claim may limit it:
+`switchboard:read` to reading, `switchboard:connect`, for 15 minutes at most, to connecting a phone.";
+
+/// The document, as JSON with a line break at its end.
+pub fn openapi() -> String {
+    let mut text = format!("{:#}", document());
+    text.push('\n');
+    text
+}
+
+fn document() -> Json {
+    let mut paths: BTreeMap<String, Map<String, Json>> = BTreeMap::new();
+    let mut schemas = Schema::of::<problem::Body<'_>>().named;
+    let mut shared = BTreeMap::new();
+    let mut tags = Vec::new();
+    for resource in resources() {
+        tags.push(json!({ "name": resource.name, "description": resource.about }));
+        for operation in resource.operations {
+            let method = operation.method.as_str().to_ascii_lowercase();
+            let path = paths.entry(format!("{ROOT}{}", operation.path)).or_default();
+            path.insert(method, described(&operation, resource.name, &mut shared));
+            let contents = operation.answers.into_iter().flat_map(|answer| answer.contents);
+            let used = contents.map(|content| content.schema).chain(operation.body);
+            schemas.extend(used.flat_map(|schema| schema.named));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Switchboard",
+            "description": ABOUT,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT or Apache 2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "bearer": [] }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": shared,
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER },
+            },
+        },
+    })
+}
+
+fn described(operation: &Operation, tag: &str, shared: &mut BTreeMap<String, Json>) -> Json {
+    let procedure = operation.twin.path;
+    let scopes: Vec<_> = Scope::ALL.iter().rev().filter(|scope| scope::allows(**scope, &operation.twin)).collect();
+    let scopes: Vec<_> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
+    let mut described = json!({
+        "tags": [tag],
+        "operationId": procedure.rsplit('.').next(),
+        "x-trpc-procedure": procedure,
+        "summary": operation.summary,
+        "description": format!("{}\n\nScopes: {}.", operation.description, scopes.join(", ")),
+        "parameters": parameters(operation),
+        "responses": responses(operation, shared),
+    });
+    if let Some(body) = &operation.body {
+        let content = json!({ "application/json": { "schema": body.itself } });
+        described["requestBody"] = json!({ "required": true, "content": content });
+    }
+    described
+}
+
+fn parameters(operation: &Operation) -> Vec<Json> {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = in_path.map(|name| {
+        let (about, example) = match name {
+            "groupId" => ("WhatsApp's id of a group.", "120363041234567890@g.us"),
+            _ => ("The session's name.", "session_273702265796"),
+        };
+        let schema = json!({ "type": "string", "minLength": 1, "examples": [example] });
+        json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
+    });
+    let in_query = operation.query.iter().map(|QueryParameter { name, kind, about }| {
+        let schema = match kind {
+            QueryKind::Integer { minimum, default } => {
+                json!({ "type": "integer", "minimum": minimum, "default": default })
+            }
+            QueryKind::Boolean { default } => json!({ "type": "boolean", "default": default }),
+            QueryKind::Text => json!({ "type": "string" }),
+        };
+        json!({ "name": name, "in": "query", "description": about, "schema": schema })
+    });
+    let in_header = operation.header.iter().map(
+        |(name, about)| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } }),
+    );
+    in_path.chain(in_query).chain(in_header).collect()
+}
+
+/// The responses of an operation; what others may come to as well is put among those that are `shared`.
+fn responses(operation: &Operation, shared: &mut BTreeMap<String, Json>) -> BTreeMap<String, Json> {
+    let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
+    for problem in operation.all_refusals().into_iter().map(Problem::from) {
+        let same = by_status.entry(problem.status().as_u16()).or_default();
+        if same.iter().all(|known| known.code() != problem.code()) {
+            same.push(problem);
+        }
+    }
+    let answers = operation.answers.iter().map(|answer| (answer.status.to_string(), answered(answer)));
+    let refusals = by_status.iter().map(|(status, problems)| {
+        let refused = refused(problems);
+        // What is wrong with an input is the operation's own.
+        if problems.iter().any(Problem::names_fields) {
+            return (status.to_string(), refused);
+        }
+        let codes: Vec<_> = problems.iter().map(Problem::code).collect();
+        let name = format!("{status}.{}", codes.join("."));
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        shared.insert(name, refused);
+        (status.to_string(), reference)
+    });
+    answers.chain(refusals).collect()
+}
+
+fn answered(answer: &Answer) -> Json {
+    let contents = answer.contents.iter().map(|content| {
+        let mut described = json!({ "schema": content.schema.itself });
+        if let Some(example) = &content.example {
+            described["example"] = example.clone();
+        }
+        (content.media_type.to_owned(), described)
+    });
+    let contents: Map<String, Json> = contents.collect();
+    if contents.is_empty() {
+        return json!({ "description": answer.about });
+    }
+    json!({ "description": answer.about, "content": contents })
+}
+
+/// What comes of a status: one of these problems.
+fn refused(problems: &[Problem]) -> Json {
+    let codes: Vec<_> = problems.iter().map(Problem::code).collect();
+    let about: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
+    let examples = problems.iter().map(|problem| (problem.code().into_owned(), json!({ "value": problem })));
+    let examples: Map<String, Json> = examples.collect();
+    let schema = json!({
+        "allOf": [reference("Problem"), { "type": "object", "properties": { "code": { "enum": codes } } }],
+    });
+    let mut described = json!({
+        "description": about.join(", "),
+        "content": { "application/problem+json": { "schema": schema, "examples": examples } },
+    });
+    let seconds = json!({ "type": "integer", "minimum": 0 });
+    for (header, name, about, schema) in [
+        (header::RETRY_AFTER, "Retry-After", "After how many seconds to try again.", seconds),
+        (header::WWW_AUTHENTICATE, "WWW-Authenticate", "How to sign in.", json!({ "type": "string" })),
+    ] {
+        let said = |problem: &Problem| problem.headers().any(|(said, _)| said == header);
+        if problems.iter().any(said) {
+            let required = problems.iter().all(said);
+            described["headers"][name] = json!({ "description": about, "required": required, "schema": schema });
+        }
+    }
+    described
+}

@@ -1,0 +1,99 @@
+//! The same API as plain HTTP: resources below `/v1`, JSON, problems (RFC 9457), described by an `OpenAPI` document.
+//!
+//! The table of [`resources`] is both what is mounted and what the document says.
+
+mod directory;
+mod document;
+mod events;
+mod input;
+mod linked_groups;
+mod operation;
+mod pairing;
+mod schema;
+mod session;
+mod sessions;
+
+pub(crate) mod viewer;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError as _, web};
+use serde::Serialize;
+
+pub use self::document::openapi;
+use self::operation::Operation;
+use crate::State;
+use crate::problem::Problem;
+use crate::trpc::{Code, Error, WORTH_COMPRESSING};
+
+/// What all paths begin with.
+const ROOT: &str = "/v1";
+
+/// What several operations are about.
+struct Resource {
+    name: &'static str,
+    about: &'static str,
+    operations: Vec<Operation>,
+}
+
+/// All there is, in the order of the document.
+fn resources() -> [Resource; 5] {
+    [session::resource(), sessions::resource(), pairing::resource(), directory::resource(), linked_groups::resource()]
+}
+
+/// Mounts all operations.
+pub(crate) fn routes(server: &mut web::ServiceConfig) {
+    let mut paths: BTreeMap<&str, Vec<Rc<Operation>>> = BTreeMap::new();
+    for operation in resources().into_iter().flat_map(|resource| resource.operations) {
+        paths.entry(operation.path).or_default().push(Rc::new(operation));
+    }
+    let mounted = paths.into_iter().map(|(path, operations)| mount(path, operations));
+    let scope = mounted.fold(web::scope(ROOT), actix_web::Scope::service);
+    server.service(scope.default_service(web::to(no_such_path)));
+}
+
+/// The operations of a path. Other methods are told which there are.
+fn mount(path: &str, operations: Vec<Rc<Operation>>) -> actix_web::Resource {
+    let methods: Vec<_> = operations.iter().map(|operation| operation.method.as_str()).collect();
+    let allow = methods.join(", ");
+    let resource = operations.into_iter().fold(web::resource(path), |resource, operation| {
+        let route = web::method(operation.method.clone());
+        resource.route(route.to(move |state: web::Data<State>, request: HttpRequest, payload: web::Payload| {
+            let operation = Rc::clone(&operation);
+            async move { operation.answer(state.into_inner(), request, payload).await }
+        }))
+    });
+    resource.default_service(web::to(move || std::future::ready(wrong_method(allow.clone()))))
+}
+
+fn wrong_method(allow: String) -> impl Responder {
+    let message = "This method does nothing here";
+    let problem = Error::new(Code::MethodNotSupported, message).with_reason("method_not_allowed");
+    Problem::from(problem).error_response().customize().insert_header((header::ALLOW, allow))
+}
+
+async fn no_such_path() -> HttpResponse {
+    let problem = Error::new(Code::NotFound, "There is nothing at this path").with_reason("unknown_path");
+    Problem::from(problem).error_response()
+}
+
+/// An answer. It is personal: nobody keeps it.
+fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "the answer of an operation is not JSON");
+        Error::internal()
+    })?;
+    let mut answer = HttpResponse::Ok();
+    if body.len() < WORTH_COMPRESSING {
+        answer.insert_header((header::CONTENT_ENCODING, "identity"));
+    }
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    Ok(answer.content_type("application/json").body(body))
+}
+
+/// The answer of an operation that has nothing to say but that it was done.
+fn done() -> HttpResponse {
+    HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
+}
