@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use serde_json::{Value as Json, json};
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, QueryKind, QueryParameter, unless, upstream};
+use super::operation::{Answer, Caller, Operation, QueryKind, QueryParameter, mutation, query, unless, upstream};
 use super::schema::Schema;
 use super::{Resource, done, json};
 use crate::problem::Problem;
@@ -31,7 +31,7 @@ pub(super) fn resource() -> Resource {
         name: "Directory",
         about: "The account's groups and contacts, sorted, searched and paged from memory.",
         operations: vec![
-            Operation::get("/sessions/{name}/groups", "user.getWhatsAppGroups", groups)
+            Operation::new(Method::GET, "/sessions/{name}/groups", query("user.getWhatsAppGroups"), groups)
                 .says("List groups", "A page of the account's groups.")
                 .reads(page(ListInput::GROUPS))
                 .answers(Answer::json(
@@ -42,7 +42,7 @@ pub(super) fn resource() -> Resource {
                 .refuses([Error::NotFound, Error::VersionGone])
                 .refuses(unless(&LISTED))
                 .refuses(upstream()),
-            Operation::get("/sessions/{name}/contacts", "user.getWhatsAppContacts", contacts)
+            Operation::new(Method::GET, "/sessions/{name}/contacts", query("user.getWhatsAppContacts"), contacts)
                 .says(
                     "List contacts",
                     "A page of the account's contacts: people, but neither oneself nor who is blocked.",
@@ -56,7 +56,7 @@ pub(super) fn resource() -> Resource {
                 .refuses([Error::NotFound, Error::VersionGone])
                 .refuses(unless(&LISTED))
                 .refuses(upstream()),
-            Operation::change(Method::POST, "/sessions/{name}/refresh", "user.refreshDirectory", refresh)
+            Operation::new(Method::POST, "/sessions/{name}/refresh", mutation("user.refreshDirectory"), refresh)
                 .says("Refresh the lists", "Fetches both lists anew; every 30 s at most.")
                 .answers(Answer::empty("Both are fetched"))
                 .refuses([Error::NotFound, Error::TooSoon(Duration::from_secs(30))])

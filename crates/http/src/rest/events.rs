@@ -1,18 +1,19 @@
 //! `/v1/sessions/{name}/events`: a session's state, live.
 
 use actix_web::HttpResponse;
+use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use serde_json::json;
 use switchboard_domain::Error;
 
-use super::operation::{Answer, Caller, Operation};
+use super::operation::{Answer, Caller, Operation, subscription};
 use super::schema::{Schema, reference};
 use crate::live::{self, StateOutput};
 use crate::problem::Problem;
 use crate::trpc::user::{OfSession, session_name};
 
 pub(super) fn operation() -> Operation {
-    Operation::stream("/sessions/{name}/events", "user.onSessionStatus", watch)
+    Operation::new(Method::GET, "/sessions/{name}/events", subscription("user.onSessionStatus"), watch)
         .says(
             "Watch the session",
             "Server-sent events. Each `status` event has the whole present state as its data, a `SessionState`: first the one \

@@ -5,18 +5,20 @@ use actix_web::http::Method;
 use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, unless, upstream};
+use super::operation::{Answer, Caller, Operation, mutation, unless, upstream};
 use super::schema::Schema;
 use super::{Resource, done, json};
 use crate::problem::Problem;
 use crate::trpc::user::{LinkedGroupOutput, OfGroup, group_id, session_name};
+
+const PATH: &str = "/sessions/{name}/linked-groups/{groupId}";
 
 pub(super) fn resource() -> Resource {
     Resource {
         name: "Linked groups",
         about: "The groups that a user works with, and that campaigns can run on.",
         operations: vec![
-            Operation::change(Method::PUT, "/sessions/{name}/linked-groups/{groupId}", "user.linkWhatsAppGroup", link)
+            Operation::new(Method::PUT, PATH, mutation("user.linkWhatsAppGroup"), link)
                 .says("Link a group", "A group of one's directory. Again gives the same link.")
                 .answers(Answer::json(
                     "The link",
@@ -34,15 +36,10 @@ pub(super) fn resource() -> Resource {
                 .refuses([Error::NotFound, Error::NoGroup])
                 .refuses(unless(&[Precondition::NotConnected, Precondition::NotPaired, Precondition::Starting]))
                 .refuses(upstream()),
-            Operation::change(
-                Method::DELETE,
-                "/sessions/{name}/linked-groups/{groupId}",
-                "user.unlinkWhatsAppGroup",
-                unlink,
-            )
-            .says("Unlink a group", "Takes the group off the list. Its campaigns are kept, and none may be active.")
-            .answers(Answer::empty("It is unlinked"))
-            .refuses([Error::NotFound, Error::NoGroup, Error::ActiveCampaign]),
+            Operation::new(Method::DELETE, PATH, mutation("user.unlinkWhatsAppGroup"), unlink)
+                .says("Unlink a group", "Takes the group off the list. Its campaigns are kept, and none may be active.")
+                .answers(Answer::empty("It is unlinked"))
+                .refuses([Error::NotFound, Error::NoGroup, Error::ActiveCampaign]),
         ],
     }
 }

@@ -1,5 +1,6 @@
 //! One operation: how it is called, what it does, and what the document says of it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -87,38 +88,24 @@ impl Caller {
     }
 }
 
+/// The twin of a procedure that reads.
+pub(super) fn query(path: &'static str) -> Call<'static> {
+    Call { path, kind: Kind::Query }
+}
+
+/// The twin of one that changes something.
+pub(super) fn mutation(path: &'static str) -> Call<'static> {
+    Call { path, kind: Kind::Mutation }
+}
+
+/// The twin of one that goes on telling.
+pub(super) fn subscription(path: &'static str) -> Call<'static> {
+    Call { path, kind: Kind::Subscription }
+}
+
 impl Operation {
-    /// Reads something: the twin of a query.
-    pub(super) fn get<I, F, Fut>(path: &'static str, twin: &'static str, handler: F) -> Self
-    where
-        I: Input + 'static,
-        F: Fn(Caller, I) -> Fut + 'static,
-        Fut: Future<Output = Result<HttpResponse, Problem>> + 'static,
-    {
-        Self::new(Method::GET, path, Call { path: twin, kind: Kind::Query }, handler)
-    }
-
-    /// Goes on telling something: the twin of a subscription.
-    pub(super) fn stream<I, F, Fut>(path: &'static str, twin: &'static str, handler: F) -> Self
-    where
-        I: Input + 'static,
-        F: Fn(Caller, I) -> Fut + 'static,
-        Fut: Future<Output = Result<HttpResponse, Problem>> + 'static,
-    {
-        Self::new(Method::GET, path, Call { path: twin, kind: Kind::Subscription }, handler)
-    }
-
-    /// Changes something: the twin of a mutation.
-    pub(super) fn change<I, F, Fut>(method: Method, path: &'static str, twin: &'static str, handler: F) -> Self
-    where
-        I: Input + 'static,
-        F: Fn(Caller, I) -> Fut + 'static,
-        Fut: Future<Output = Result<HttpResponse, Problem>> + 'static,
-    {
-        Self::new(method, path, Call { path: twin, kind: Kind::Mutation }, handler)
-    }
-
-    fn new<I, F, Fut>(method: Method, path: &'static str, twin: Call<'static>, handler: F) -> Self
+    /// What `handler` does, at that path for that method.
+    pub(super) fn new<I, F, Fut>(method: Method, path: &'static str, twin: Call<'static>, handler: F) -> Self
     where
         I: Input + 'static,
         F: Fn(Caller, I) -> Fut + 'static,
@@ -186,7 +173,12 @@ impl Operation {
         let principal = state.sign_in.principal(&request).await?;
         principal.authorize(&self.twin)?;
         let input = input::of(self, &request, payload).await?;
-        (self.act)(Caller { principal, state, request }, input).await
+        let act = || (self.act)(Caller { principal, state, request }, input);
+        AssertUnwindSafe(async { act().await }).catch_unwind().await.unwrap_or_else(|_| {
+            // The panic hook has reported it.
+            tracing::error!(operation = self.twin.path, "an operation panicked");
+            Err(trpc::Error::internal().into())
+        })
     }
 
     /// Every way in which it may be refused.

@@ -9,7 +9,7 @@ use serde_json::json;
 use switchboard_domain::ports::GatewayError;
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, unless, upstream};
+use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
 use super::schema::Schema;
 use super::{Resource, json};
 use crate::problem::Problem;
@@ -26,7 +26,7 @@ pub(super) fn resource() -> Resource {
         name: "Pairing",
         about: "What links a phone to a session. The codes are login secrets.",
         operations: vec![
-            Operation::get("/sessions/{name}/qr", "user.getSessionQR", qr)
+            Operation::new(Method::GET, "/sessions/{name}/qr", query("user.getSessionQR"), qr)
                 .says(
                     "Get the QR code",
                     "The code that the phone has to scan now; each is good for 60 s at first, then for 20 s. A session that is \
@@ -42,7 +42,7 @@ pub(super) fn resource() -> Resource {
                 .refuses([Error::NotFound])
                 .refuses(unless(&SCANNABLE))
                 .refuses(upstream()),
-            Operation::change(Method::POST, "/sessions/{name}/pairing-code", "user.requestPairingCode", pairing_code)
+            Operation::new(Method::POST, "/sessions/{name}/pairing-code", mutation("user.requestPairingCode"), pairing_code)
                 .says(
                     "Get a code to type",
                     "For the phone of that number, instead of scanning. Each new code makes the one before it useless.",

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, unless, upstream};
+use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
 use super::schema::Schema;
 use super::{Resource, json};
 use crate::problem::Problem;
@@ -16,7 +16,7 @@ pub(super) fn resource() -> Resource {
         name: "Session",
         about: "One's own session: each user has one.",
         operations: vec![
-            Operation::get("/session", "user.getWhatsAppSession", get)
+            Operation::new(Method::GET, "/session", query("user.getWhatsAppSession"), get)
                 .says(
                     "Show one's session",
                     "The connected session with its linked groups and their active campaigns. `not_found` if one has never \
@@ -49,7 +49,7 @@ pub(super) fn resource() -> Resource {
                     }),
                 ))
                 .refuses([Error::NotFound]),
-            Operation::change(Method::POST, "/session", "user.initiateWhatsAppSession", connect)
+            Operation::new(Method::POST, "/session", mutation("user.initiateWhatsAppSession"), connect)
                 .says(
                     "Connect",
                     "Makes one's session, or brings it back, whatever state it is in; any number of times. Then watch its \

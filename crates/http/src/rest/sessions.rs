@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, unless, upstream};
+use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
 use super::schema::Schema;
 use super::{Resource, done, events, json, pairing};
 use crate::problem::Problem;
@@ -16,7 +16,7 @@ pub(super) fn resource() -> Resource {
         name: "Status",
         about: "How a session is, and what becomes of it.",
         operations: vec![
-            Operation::get("/sessions/{name}/status", "user.getSessionStatus", status)
+            Operation::new(Method::GET, "/sessions/{name}/status", query("user.getSessionStatus"), status)
                 .says(
                     "Ask for the status",
                     "WAHA's word. It is answered from memory: WAHA is asked once a second at most, however many ask. To see \
@@ -30,13 +30,13 @@ pub(super) fn resource() -> Resource {
                 .refuses([Error::NotFound])
                 .refuses(upstream()),
             events::operation(),
-            Operation::change(Method::POST, "/sessions/{name}/restart", "user.restartSession", restart)
+            Operation::new(Method::POST, "/sessions/{name}/restart", mutation("user.restartSession"), restart)
                 .says("Restart", "Stops the session in WAHA and starts it again. The phone stays paired.")
                 .answers(Answer::empty("It restarts"))
                 .refuses([Error::NotFound, Error::Busy])
                 .refuses(unless(&[Precondition::NotConnected, Precondition::Starting]))
                 .refuses(upstream()),
-            Operation::change(Method::PATCH, "/sessions/{name}", "user.updateSessionPhone", update)
+            Operation::new(Method::PATCH, "/sessions/{name}", mutation("user.updateSessionPhone"), update)
                 .says(
                     "Change the phone number",
                     "What is shown as the session's number, until the next pairing fills in the account's own.",
@@ -45,7 +45,7 @@ pub(super) fn resource() -> Resource {
                 .answers(Answer::empty("It is changed"))
                 .refuses([Error::NotFound])
                 .refuses(unless(&[Precondition::NotConnected])),
-            Operation::change(Method::DELETE, "/sessions/{name}", "user.logoutSession", log_out)
+            Operation::new(Method::DELETE, "/sessions/{name}", mutation("user.logoutSession"), log_out)
                 .says(
                     "Log out",
                     "Unlinks the phone and deletes the session in WAHA; again is no error. The name stays: the next connect \
