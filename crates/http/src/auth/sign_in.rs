@@ -78,7 +78,7 @@ impl SignIn {
     }
 
     async fn subscriber(&self, request: &HttpRequest) -> Option<Result<Arc<Principal>, NotSignedIn>> {
-        if request.headers().contains_key(header::AUTHORIZATION) {
+        if bearer(request).is_some() {
             return None;
         }
         let params = ConnectionParams::of_query(request.query_string()).ok()?;
@@ -114,12 +114,12 @@ impl SignIn {
         }
     }
 
-    /// Whether somebody who was let in would be let in again.
-    pub(super) async fn see_again(&self, principal: &Principal) -> Result<(), NotSignedIn> {
+    /// Somebody who was let in, as they would be let in again.
+    pub(super) async fn see_again(&self, principal: &Arc<Principal>) -> Result<Arc<Principal>, NotSignedIn> {
         match (&principal.credential, &self.keys, &self.cookies) {
-            (Credential::Key(hash), Some(keys), _) => keys.of(hash).await.map(drop),
-            (Credential::WebSession(token), _, Some(cookies)) => cookies.of(token).await.map(drop),
-            _ => Ok(()),
+            (Credential::Key(hash), Some(keys), _) => keys.of(hash).await,
+            (Credential::WebSession(token), _, Some(cookies)) => cookies.of(token).await,
+            _ => Arc::clone(principal).in_time(self.clock.now()),
         }
     }
 

@@ -30,9 +30,6 @@ impl Standing {
         loop {
             let now = sign_in.clock().now();
             let expires_at = self.principal.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
-            if expires_at <= now {
-                return NotSignedIn::Refused;
-            }
             let every = self.principal.credential.seen_every();
             // Of a token that is all there is to know.
             let until = if every.is_some() { self.next.min(expires_at) } else { expires_at };
@@ -43,9 +40,10 @@ impl Standing {
                 continue;
             }
             match sign_in.see_again(&self.principal).await {
-                Ok(()) => self.seen_at = now,
+                // Its time may have been extended.
+                Ok(principal) => (self.principal, self.seen_at) = (principal, now),
                 Err(NotSignedIn::Refused) => return NotSignedIn::Refused,
-                Err(_) if now - self.seen_at < Self::GRACE => {}
+                Err(_) if now < expires_at && now - self.seen_at < Self::GRACE => {}
                 Err(error) => return error,
             }
             self.next = now + every.unwrap_or_default();
@@ -152,6 +150,22 @@ mod tests {
             let (after, why) = streamed.lost_after();
             assert_eq!(why, expected.unwrap_or(NotSignedIn::Refused), "after {after} s");
         }
+    }
+
+    #[test]
+    fn a_session_that_its_application_extends_goes_on_and_ends_when_that_ends() {
+        let asked = AtomicUsize::new(0);
+        let mut sessions = MockWebSessions::new();
+        sessions.expect_find().returning(move |_| {
+            let expires_after = if asked.fetch_add(1, Ordering::SeqCst) < 2 { 70 } else { 100 };
+            let expires_at = start() + TimeDelta::seconds(expires_after);
+            Ok(Some(WebSession { user: "ana".parse().unwrap(), expires_at }))
+        });
+        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let first = Some(start() + TimeDelta::seconds(70));
+        let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), first);
+        let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
+        assert_eq!(streamed.lost_after(), (100, NotSignedIn::Refused));
     }
 
     #[test]

@@ -60,7 +60,9 @@ async fn call(path: &str, in_query: &str, header: Option<&str>) -> String {
     if path == "change" {
         request = request.method(actix_web::http::Method::POST).insert_header(header::ContentType::json());
     }
-    if let Some(user) = header {
+    if header == Some("a proxy's password") {
+        request = request.insert_header((header::AUTHORIZATION, "Basic YTpi"));
+    } else if let Some(user) = header {
         let token = if user == "nobody" { "x".to_owned() } else { token(user) };
         request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
     }
@@ -80,6 +82,7 @@ async fn call(path: &str, in_query: &str, header: Option<&str>) -> String {
 async fn a_token_in_the_query_is_for_subscriptions_alone_and_the_header_goes_before_it() {
     assert!(call("follow", "alice", None).await.contains("data: \"alice\""));
     assert!(call("follow", "alice", Some("ben")).await.contains("data: \"ben\""));
+    assert!(call("follow", "alice", Some("a proxy's password")).await.contains("data: \"alice\""));
     for (path, in_query, header) in [
         ("follow", "alice", Some("nobody")),
         ("follow", "nonsense", None),

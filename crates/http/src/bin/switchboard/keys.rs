@@ -125,9 +125,9 @@ mod tests {
         let rows: Vec<_> = keys.iter().map(|key| Row::of(key, at(901))).collect();
         let expected = "\
 KEY               USER      NAME    SCOPE    STATE    CREATED               EXPIRES
-swb_0123456789ab  ana       größer  full     revoked  2026-11-18T10:26:40Z  never
-swb_cdef01234567  benedict  größer  read     good     2026-11-18T10:26:40Z  2026-11-19T10:26:40Z
-swb_89abcdef0123  c         größer  connect  expired  2026-11-18T10:26:40Z  2026-11-18T10:41:40Z
+swb_0123456789ab  ana       größer  full     revoked  2026-11-18T11:06:40Z  never
+swb_cdef01234567  benedict  größer  read     good     2026-11-18T11:06:40Z  2026-11-19T11:06:40Z
+swb_89abcdef0123  c         größer  connect  expired  2026-11-18T11:06:40Z  2026-11-18T11:21:40Z
 ";
         assert_eq!(table(&rows), expected);
     }
