@@ -116,7 +116,7 @@ impl Credential {
 
 impl NotSignedIn {
     /// A database that is away is asked again with the next request.
-    const UNAVAILABLE: Self = Self::Unavailable { retry_after: Duration::from_secs(5) };
+    pub(crate) const UNAVAILABLE: Self = Self::Unavailable { retry_after: Duration::from_secs(5) };
 
     /// Refused, and why, for those who look at the log to find that out.
     fn refused(reason: &'static str) -> Self {

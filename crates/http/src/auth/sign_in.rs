@@ -138,11 +138,14 @@ impl Caller {
     }
 }
 
-/// The bearer token in the header. Another scheme is somebody else's: a proxy's password, say.
+/// The bearer token in the header. Another scheme is somebody else's: a proxy's password, say. A header that is there twice
+/// or cannot be read is a token that is no good: nobody chooses what else may sign somebody in then.
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let header = request.headers().get(header::AUTHORIZATION)?;
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let header = headers.next()?;
     // What a token is made of is checked with it: `to_str` would look at each byte for that.
-    let (scheme, token) = std::str::from_utf8(header.as_bytes()).ok()?.split_once(' ')?;
+    let (Ok(header), None) = (std::str::from_utf8(header.as_bytes()), headers.next()) else { return Some("") };
+    let (scheme, token) = header.split_once([' ', '\t']).unwrap_or((header, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_ascii())
 }
 

@@ -30,6 +30,9 @@ const BEARER: &str = "\
 A token that is signed as the server is configured, with the user's id in a claim. A `scope` claim may limit it:
 `switchboard:read` to reading, `switchboard:connect`, for 15 minutes at most, to connecting a phone.";
 
+const API_KEY: &str = "\
+A key that `switchboard keys create` made, `swb_` and 64 hexadecimal digits. It may also be sent as a bearer token.";
+
 /// The document, as JSON with a line break at its end.
 pub fn openapi() -> String {
     let mut text = format!("{:#}", document());
@@ -62,7 +65,7 @@ fn document() -> Json {
             "license": { "name": "MIT or Apache 2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "bearer": [] }],
+        "security": [{ "bearer": [] }, { "apiKey": [] }],
         "tags": tags,
         "paths": paths,
         "components": {
@@ -70,6 +73,7 @@ fn document() -> Json {
             "responses": shared,
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER },
+                "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": API_KEY },
             },
         },
     })

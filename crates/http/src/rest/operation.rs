@@ -13,7 +13,7 @@ use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
 
 use super::input;
 use super::schema::Schema;
-use crate::auth::{Principal, scope};
+use crate::auth::{NotSignedIn, Principal, scope};
 use crate::problem::Problem;
 use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
 use crate::{State, error};
@@ -183,7 +183,9 @@ impl Operation {
 
     /// Every way in which it may be refused.
     pub(super) fn all_refusals(&self) -> Vec<trpc::Error> {
-        let mut refusals = vec![trpc::Error::of(Code::Unauthorized)];
+        let mut refusals = vec![trpc::Error::of(Code::Unauthorized), NotSignedIn::UNAVAILABLE.into()];
+        refusals.push(NotSignedIn::CrossSite.into());
+        refusals.extend((self.method != Method::GET).then(|| NotSignedIn::NotJson.into()));
         // They differ in the scope's name alone.
         refusals.extend(Scope::ALL.into_iter().find_map(|scope| scope::authorize(scope, &self.twin).err()));
         let issues = (self.check)(input::example_of_wrong(self));

@@ -1,7 +1,7 @@
 //! What pairs a phone: `/v1/sessions/{name}/qr` and `/v1/sessions/{name}/pairing-code`.
 
 use actix_web::http::Method;
-use actix_web::http::header::{self, Accept, Header as _};
+use actix_web::http::header::{self, Accept, Header as _, Quality};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -100,15 +100,22 @@ async fn qr(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {
     Ok(answer)
 }
 
-/// Whether the client likes an image better than JSON, which whoever says nothing gets.
+/// Whether the client likes an image better than JSON, which whoever says nothing gets (RFC 9110, 12.5.1).
 fn wants_image(request: &HttpRequest) -> bool {
-    let ranked = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
-    let known = ranked.iter().map(actix_web::mime::Mime::essence_str).find_map(|accepted| match accepted {
-        PNG | "image/*" => Some(true),
-        "application/json" | "application/*" | "*/*" => Some(false),
-        _ => None,
-    });
-    known.unwrap_or(false)
+    let Ok(accept) = Accept::parse(request) else { return false };
+    let quality_of = |kind: &str, essence: &str| {
+        let ranges = accept.iter().filter_map(|range| {
+            let precedence = match range.item.essence_str() {
+                exactly if exactly == essence => 2,
+                whole_kind if whole_kind.strip_suffix("/*") == Some(kind) => 1,
+                "*/*" => 0,
+                _ => return None,
+            };
+            Some((precedence, range.quality))
+        });
+        ranges.max_by_key(|(precedence, _)| *precedence).map_or(Quality::ZERO, |(_, quality)| quality)
+    };
+    quality_of("image", PNG) > quality_of("application", "application/json")
 }
 
 async fn pairing_code(caller: Caller, input: OfPhone) -> Result<HttpResponse, Problem> {
@@ -131,6 +138,9 @@ mod tests {
             ("image/avif,image/webp,image/*,*/*;q=0.8", true),
             ("application/json;q=0.5, image/png", true),
             ("application/json, image/png;q=0.5", false),
+            ("application/json;q=0, */*", true),
+            ("image/png;q=0", false),
+            ("image/*, image/png;q=0.1, application/json;q=0.5", false),
             ("*/*", false),
             ("application/json", false),
             ("text/html", false),

@@ -21,6 +21,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 /// Shorter answers are not compressed: that takes many times what they cost, to save hardly a packet.
 pub(crate) const WORTH_COMPRESSING: usize = 1024;
 
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 static TRPC_ACCEPT: HeaderName = HeaderName::from_static("trpc-accept");
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -102,6 +103,8 @@ async fn read(mut payload: web::Payload, limit: usize) -> Result<Bytes, BodyErro
 fn answer(response: Response) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
+    // With a cookie or a key, a cache in between does not know that it is somebody's own.
+    answer.insert_header((header::CACHE_CONTROL, NO_STORE));
     for (name, value) in response.headers {
         match value {
             Cow::Borrowed(text) => {

@@ -126,6 +126,10 @@ async fn a_token_goes_before_a_key_and_a_key_before_a_cookie_and_what_is_no_good
         (&[("x-api-key", &*key), cookie], Some("ben")),
         (&[("authorization", "Basic YTpi"), cookie], Some("cleo")),
         (&[("authorization", "Bearer nonsense"), ("x-api-key", &*key), cookie], None),
+        // What is left of `Bearer ` and an empty token, of another blank, and of two headers.
+        (&[("authorization", "Bearer"), cookie], None),
+        (&[("authorization", "Bearer\tnonsense"), cookie], None),
+        (&[("authorization", "Basic x"), ("authorization", "Bearer nonsense"), cookie], None),
         (&[("authorization", &*format!("Bearer {unknown}")), cookie], None),
         (&[("x-api-key", &*unknown), cookie], None),
         (&[("x-api-key", &*token), cookie], None),
@@ -133,7 +137,7 @@ async fn a_token_goes_before_a_key_and_a_key_before_a_cookie_and_what_is_no_good
         (&[("cookie", "session=nobodys")], None),
         (&[], None),
     ] {
-        let request = headers.iter().fold(TestRequest::get(), |request, header| request.insert_header(*header));
+        let request = headers.iter().fold(TestRequest::get(), |request, header| request.append_header(*header));
         let principal = sign_in.principal(&request.to_http_request()).await.ok();
         assert_eq!(principal.as_ref().map(|principal| principal.user.as_str()), expected, "{headers:?}");
     }
