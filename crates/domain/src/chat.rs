@@ -89,7 +89,7 @@ impl FromStr for ChatId {
         if user.is_empty() {
             return Err(REFUSED);
         }
-        Ok(Self(format!("{user}@{server}")))
+        Ok(Self([user, "@", server].concat()))
     }
 }
 

@@ -5,10 +5,16 @@ use diesel::prelude::*;
 use diesel::result::DatabaseErrorInformation;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
+use diesel_async::methods::LoadQuery;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join};
 
 pub(crate) use diesel::pg::Pg as Backend;
 pub(crate) use diesel::sql_types::Timestamptz as Instant;
 pub(crate) use diesel_async::AsyncPgConnection as Conn;
+
+/// A time, as it is read.
+pub(crate) type Time = chrono::DateTime<chrono::Utc>;
 
 pub(crate) use crate::pg_store::PgStore as Store;
 use crate::store::schema::sessions;
@@ -18,6 +24,22 @@ use crate::store::schema::sessions;
 pub(crate) fn held_sessions() -> ForShare<sessions::table> {
     // A reference alone would not do: it holds only the row's key.
     sessions::table.for_share()
+}
+
+/// What two queries find, in one trip: the second is sent before the first is answered, and run after it.
+pub(crate) fn load_both<'c, A, B, T, U>(
+    conn: &'c mut Conn,
+    first: A,
+    second: B,
+) -> BoxFuture<'c, QueryResult<(Vec<T>, Vec<U>)>>
+where
+    A: LoadQuery<'static, &'c Conn, T> + Send + 'static,
+    B: LoadQuery<'static, &'c Conn, U> + Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+{
+    let (mut one, mut other) = (&*conn, &*conn);
+    async move { try_join(first.load(&mut one), second.load(&mut other)).await }.boxed()
 }
 
 /// Whether an error without a kind of its own means that the server is going away or that its disk is full, rather than

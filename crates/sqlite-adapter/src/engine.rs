@@ -1,6 +1,7 @@
 //! What the shared `store` folder needs to know about SQLite.
 
 use diesel::prelude::*;
+use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::DatabaseErrorInformation;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
@@ -12,6 +13,7 @@ pub(crate) use diesel::sqlite::Sqlite as Backend;
 pub(crate) use crate::sqlite_store::SqliteStore as Store;
 use crate::store::schema::{sessions, workers};
 use crate::threads::Threads;
+pub(crate) use crate::time::Time;
 
 /// A connection: its calls run on threads of their own.
 pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection, Threads>;
@@ -20,6 +22,19 @@ pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection, Threads>;
 pub(crate) fn held_sessions() -> sessions::table {
     // There is one writer at a time, and it is the one that asks.
     sessions::table
+}
+
+/// What two queries find, in one trip to a thread that may block. Their rows become models there, too: to carry them here
+/// first, each value would be copied.
+pub(crate) async fn load_both<A, B, T, U>(conn: &mut Conn, first: A, second: B) -> QueryResult<(Vec<T>, Vec<U>)>
+where
+    A: LoadQuery<'static, SqliteConnection, T> + Send + 'static,
+    B: LoadQuery<'static, SqliteConnection, U> + Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+{
+    conn.spawn_blocking(|conn| Ok((diesel::RunQueryDsl::load(first, conn)?, diesel::RunQueryDsl::load(second, conn)?)))
+        .await
 }
 
 /// Whether an error without a kind of its own means that another process held the file for too long, or that the disk does

@@ -7,6 +7,7 @@ mod migrate;
 mod options;
 mod sqlite_store;
 mod threads;
+mod time;
 // What is the same on every database is written once, in the PostgreSQL adapter's folder.
 #[path = "../../pg-adapter/src/store/mod.rs"]
 mod store;

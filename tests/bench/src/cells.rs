@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::goal::Goal;
 use crate::http::Request;
 use crate::load::Script;
+use crate::peer::Contest;
 use crate::stage::{CAMPAIGNS, LINKED, List, Stage, User};
 
 /// So many terms are new each time, before they come again.
@@ -52,6 +53,8 @@ impl Expected {
     /// If something else came back.
     pub(crate) fn check(self, body: &Value) -> anyhow::Result<()> {
         let answered = &body["result"]["data"];
+        // In superjson's document, if it was asked for in one.
+        let answered = answered.get("json").unwrap_or(answered);
         let good = match self {
             Self::Floor | Self::Working => answered["status"] == "WORKING",
             Self::Session => {
@@ -145,6 +148,44 @@ pub(crate) fn searches(stage: &Stage, groups: &Directory, contacts: &Directory) 
         search(contacts_list, "number, new terms", &numbers, false),
         search(List::Groups, "rare, new terms", &groups.rare(TERMS), false),
     ]
+}
+
+/// What is asked of us and of the peer: the same bytes.
+pub(crate) fn contests(stage: &Stage, lists: Option<&(Directory, Directory)>) -> Vec<(Contest, Cell)> {
+    let each = |contest: Contest, procedure: &str, input: Option<&dyn Fn(&User) -> Value>, expected: Expected| {
+        let request = |user: &User| user.in_superjson(procedure, input.map(|input| input(user)).as_ref());
+        let script = Script::new(stage.users.iter().map(request).collect());
+        (contest, cell(contest.what, script, expected, Pace::Crowd, vec![]))
+    };
+    let search = |contest: Contest, procedure: &str, looked_in: &Directory| {
+        let (user, terms) = (&stage.users[0], looked_in.rare(TERMS));
+        let input = |term: &String| json!({ "sessionName": user.session, "limit": 10, "search": term });
+        let request = |term: &String| user.in_superjson(procedure, Some(&input(term)));
+        // The peer counts whom we leave out.
+        let items = terms.first().map(|term| looked_in.matches(term)).unwrap_or_default().min(10);
+        let expected = Expected::Page { items, total: None };
+        (contest, cell(contest.what, Script::new(terms.iter().map(request).collect()), expected, Pace::Crowd, vec![]))
+    };
+    let of_session = |user: &User| json!({ "sessionName": user.session });
+    let session = || each(Contest::SESSION, "user.getWhatsAppSession", None, Expected::Session);
+    match (stage.database.kind, stage.entries, lists) {
+        (Kind::Sqlite, 1000, Some((groups, _))) => vec![
+            each(Contest::STATUS, "user.getSessionStatus", Some(&of_session), Expected::Working),
+            session(),
+            each(
+                Contest::GROUPS,
+                "user.getWhatsAppGroups",
+                Some(&of_session),
+                Expected::Page { items: 10, total: None },
+            ),
+            search(Contest::GROUPS_SEARCH, "user.getWhatsAppGroups", groups),
+        ],
+        (Kind::Sqlite, 10_000, Some((_, contacts))) => {
+            vec![search(Contest::CONTACTS_SEARCH, "user.getWhatsAppContacts", contacts)]
+        }
+        (Kind::Postgres, 1000, _) => vec![session()],
+        _ => vec![],
+    }
 }
 
 fn page(stage: &Stage, list: List, place: &str, limit: usize, cursor: usize) -> Cell {

@@ -83,18 +83,29 @@ impl Connection {
     pub(crate) async fn send(&mut self, request: &Request) -> anyhow::Result<Answer<'_>> {
         self.socket.write_all(&request.0).await?;
         let mut filled = 0;
-        let (head, status, length) = loop {
+        let Head { end: body, status, length } = loop {
             filled += self.read(filled).await?;
             if let Some(head) = parse_head(&self.buffer[..filled])? {
                 break head;
             }
         };
-        let end = head + length;
-        while filled < end {
-            filled += self.read(filled).await?;
-        }
-        ensure!(filled == end, "more was answered than announced");
-        Ok(Answer { status, body: &self.buffer[head..end] })
+        let end = match length {
+            Length::Bytes(bytes) => {
+                while filled < body + bytes {
+                    filled += self.read(filled).await?;
+                }
+                ensure!(filled == body + bytes, "more was answered than announced");
+                filled
+            }
+            Length::Chunked => {
+                let mut chunks = Chunks { read: body, written: body };
+                while !chunks.join(&mut self.buffer[..filled])? {
+                    filled += self.read(filled).await?;
+                }
+                chunks.written
+            }
+        };
+        Ok(Answer { status, body: &self.buffer[body..end] })
     }
 
     /// The JSON of a 200.
@@ -117,20 +128,67 @@ impl Connection {
     }
 }
 
-/// Where the body begins, the status, and how long the body is, once the head is there.
-fn parse_head(read: &[u8]) -> anyhow::Result<Option<(usize, u16, usize)>> {
-    let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Ok(None) };
-    let head = std::str::from_utf8(&read[..end])?;
+/// The head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    /// Where the body begins.
+    end: usize,
+    status: u16,
+    length: Length,
+}
+
+/// How it is told where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Bytes(usize),
+    Chunked,
+}
+
+/// The head, once it is all there.
+fn parse_head(read: &[u8]) -> anyhow::Result<Option<Head>> {
+    let Some(blank) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Ok(None) };
+    let (head, end) = (std::str::from_utf8(&read[..blank])?, blank + 4);
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("an answer has a status")?.parse()?;
     if status == 204 {
-        return Ok(Some((end + 4, status, 0)));
+        return Ok(Some(Head { end, status, length: Length::Bytes(0) }));
     }
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => Some(value.trim().parse().map(Length::Bytes)),
+            "transfer-encoding" => Some(Ok(Length::Chunked)),
+            _ => None,
+        }
     });
-    Ok(Some((end + 4, status, length.context("an answer without a content-length")??)))
+    Ok(Some(Head { end, status, length: length.context("an answer without a length")?? }))
+}
+
+/// A body in chunks, which is put together where it lies.
+struct Chunks {
+    read: usize,
+    written: usize,
+}
+
+impl Chunks {
+    /// Takes what has been read of it. Returns whether that was all of it.
+    fn join(&mut self, buffer: &mut [u8]) -> anyhow::Result<bool> {
+        while let Some(line) = buffer[self.read..].windows(2).position(|bytes| bytes == b"\r\n") {
+            let size = std::str::from_utf8(&buffer[self.read..self.read + line])?;
+            let (start, size) = (self.read + line + 2, usize::from_str_radix(size, 16)?);
+            let end = start.saturating_add(size);
+            if buffer.len() < end.saturating_add(2) {
+                return Ok(false);
+            }
+            buffer.copy_within(start..end, self.written);
+            (self.read, self.written) = (end + 2, self.written + size);
+            if size == 0 {
+                ensure!(self.read == buffer.len(), "more was answered than announced");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 #[cfg(test)]
@@ -141,12 +199,27 @@ mod tests {
     fn a_head_is_read_once_it_is_whole() {
         let answer = b"HTTP/1.1 200 OK\r\nvary: x\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(parse_head(&answer[..30]).unwrap(), None);
-        assert_eq!(parse_head(answer).unwrap(), Some((answer.len() - 2, 200, 2)));
-        assert_eq!(parse_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), Some((27, 204, 0)));
+        let head = |end, status, bytes| Some(Head { end, status, length: Length::Bytes(bytes) });
+        assert_eq!(parse_head(answer).unwrap(), head(answer.len() - 2, 200, 2));
+        assert_eq!(parse_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), head(27, 204, 0));
     }
 
     #[test]
     fn an_answer_without_a_length_is_a_failure() {
-        assert!(parse_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+        assert!(parse_head(b"HTTP/1.1 200 OK\r\nvary: x\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn a_body_in_chunks_is_put_together_however_it_arrives() {
+        let sent =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\na\r\n2,\"\r\n\r\n\"]\n\r\n0\r\n\r\n";
+        for first in 0..sent.len() {
+            let Some(head) = parse_head(&sent[..first]).unwrap() else { continue };
+            assert_eq!(head.length, Length::Chunked);
+            let (mut buffer, mut chunks) = (sent.to_vec(), Chunks { read: head.end, written: head.end });
+            assert!(!chunks.join(&mut buffer[..first]).unwrap(), "{first}");
+            assert!(chunks.join(&mut buffer).unwrap(), "{first}");
+            assert_eq!(&buffer[head.end..chunks.written], b"[1,2,\"\r\n\r\n\"]\n", "{first}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod load;
 mod machine;
 mod measure;
 mod micro;
+mod peer;
 mod plan;
 mod process;
 mod report;
@@ -20,7 +21,7 @@ mod storm;
 mod streams;
 mod waha;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -53,6 +54,12 @@ struct Cli {
     /// Only two thousand users who connect at once, and a WAHA server that is killed meanwhile.
     #[arg(long)]
     storm: bool,
+    /// Measure this build of `switchboard`, to compare two.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// Only cells whose name has this in it; may be given several times.
+    #[arg(long = "cell", value_name = "TEXT")]
+    cells: Vec<String>,
     /// Only lists of this many entries; may be given several times.
     #[arg(long = "entries", value_name = "N")]
     entries: Vec<usize>,
@@ -67,6 +74,11 @@ impl Cli {
     /// How long open streams are left alone: as long as it takes until all that is done for them at times has been done.
     fn silence(&self) -> Duration {
         Duration::from_secs(if self.quick { 15 } else { 60 })
+    }
+
+    /// Whether a cell is to be measured.
+    fn is_wanted(&self, cell: &str) -> bool {
+        self.cells.is_empty() || self.cells.iter().any(|text| cell.contains(text.as_str()))
     }
 
     /// How it was called.

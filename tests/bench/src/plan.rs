@@ -1,5 +1,6 @@
 //! The plan: which stages are set, and what is measured on each.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::database::{Database, Kind, MORE, Streamed};
 use crate::load::{self, Script, Until};
 use crate::machine::Machine;
 use crate::measure::{Measured, Place, Subject};
+use crate::peer::{Contest, Outcome, Peer};
 use crate::process::Process;
 use crate::report::{Fact, Report};
 use crate::server::built;
@@ -42,18 +44,39 @@ const ACTS: [Act; 5] = [
 const FLOOR_TIME: Duration = Duration::from_secs(2);
 
 /// What a run has found so far.
-struct Run {
+struct Run<'a> {
+    cli: &'a Cli,
     time: Duration,
+    /// What is measured.
+    program: PathBuf,
+    /// Where the peer is, if there is one.
+    peer: Option<PathBuf>,
     /// One before each act, and one after the last.
     floors: Vec<Measured>,
     cells: Vec<Measured>,
+    outcomes: Vec<Outcome>,
     facts: Vec<Fact>,
 }
 
 /// Measures everything.
 pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Report> {
-    let mut run = Run { time: cli.time(), floors: Vec::new(), cells: Vec::new(), facts: Vec::new() };
     let mut left_out = Vec::new();
+    let mut run = Run {
+        cli,
+        time: cli.time(),
+        program: cli.program.clone().map_or_else(|| built("switchboard"), Ok)?,
+        peer: None,
+        floors: Vec::new(),
+        cells: Vec::new(),
+        outcomes: Vec::new(),
+        facts: Vec::new(),
+    };
+    if !cli.streams {
+        match Peer::install().await {
+            Ok(folder) => run.peer = Some(folder),
+            Err(reason) => left_out.push(format!("the peer on Node, because {reason}")),
+        }
+    }
     let cluster = if cli.no_postgres { None } else { support::postgres::cluster() };
     if cluster.is_none() {
         let reason = if cli.no_postgres { "as was asked for" } else { "because there is none to be had" };
@@ -72,27 +95,28 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Report> {
         run.floor().await?;
         run.compare();
     }
-    if cli.streams || cli.entries.is_empty() {
+    if cli.streams || cli.entries.is_empty() && cli.cells.is_empty() {
         match streams::hindrance()? {
             None => run.streams(cli.silence()).await?,
             Some(reason) => left_out.push(format!("streams, {reason}")),
         }
     }
-    let Run { floors, cells, facts, .. } = run;
-    let micro = if cli.streams {
-        left_out.push("all but the streams, as was asked for".to_owned());
+    let Run { floors, cells, outcomes, facts, .. } = run;
+    let micro = if cli.streams || !cli.cells.is_empty() {
+        let asked_for = if cli.streams { "the streams".to_owned() } else { cli.cells.join(", ") };
+        left_out.push(format!("all but {asked_for}, as was asked for"));
         String::new()
     } else {
         eprintln!("the domain's own benchmarks");
         micro::run().await?
     };
-    if micro.is_empty() && !cli.streams {
+    if micro.is_empty() && !cli.streams && cli.cells.is_empty() {
         left_out.push("the domain's own benchmarks, because it has none".to_owned());
     }
-    Ok(Report { machine: Machine::this(), command: Cli::command(), floors, cells, facts, left_out, micro })
+    Ok(Report { machine: Machine::this(), command: Cli::command(), floors, cells, outcomes, facts, left_out, micro })
 }
 
-impl Run {
+impl Run<'_> {
     async fn floor(&mut self) -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(built("switchboard-bench-floor")?);
@@ -109,7 +133,8 @@ impl Run {
     fn compare(&mut self) {
         let around: Vec<f64> = self.floors.iter().rev().take(2).filter_map(|floor| floor.cpu_micros).collect();
         if let [after, before] = around[..] {
-            let unknown = self.cells.iter_mut().filter(|measured| measured.floor_micros.is_none());
+            let all = self.cells.iter_mut().chain(self.outcomes.iter_mut().flat_map(Outcome::measured));
+            let unknown = all.filter(|measured| measured.floor_micros.is_none());
             unknown.for_each(|measured| measured.floor_micros = Some(f64::midpoint(before, after)));
         }
     }
@@ -117,19 +142,26 @@ impl Run {
     async fn act(&mut self, act: &Act, folder: TempDir, database: Database) -> anyhow::Result<()> {
         let Act { kind, entries, users, .. } = *act;
         eprintln!("{}: {users} users with {entries} groups and {entries} contacts each", kind.as_str());
-        let mut stage = Stage::set(folder, database, entries, users).await?;
+        let mut stage = Stage::set(&self.program, folder, database, entries, users).await?;
         self.started(&stage, users);
         let warmed = stage.warm().await?;
         self.warmed(&stage, &warmed);
-        if act.whole {
-            let (groups, contacts) = (stage.directory(List::Groups).await?, stage.directory(List::Contacts).await?);
+        let lists = if act.whole {
+            Some((stage.directory(List::Groups).await?, stage.directory(List::Contacts).await?))
+        } else {
+            None
+        };
+        if let Some((groups, contacts)) = &lists {
             // First, while no term has been searched for.
-            self.measure(&stage, users, cells::searches(&stage, &groups, &contacts)).await?;
-            self.measure(&stage, users, cells::pages(&stage, &groups, &contacts)).await?;
+            self.measure(&stage, users, cells::searches(&stage, groups, contacts)).await?;
+            self.measure(&stage, users, cells::pages(&stage, groups, contacts)).await?;
         }
         self.measure(&stage, users, cells::of_all_users(&stage)).await?;
+        self.contest(&stage, users, cells::contests(&stage, lists.as_ref())).await?;
         if act.grows {
-            self.polled(&stage).await?;
+            if self.cli.cells.is_empty() {
+                self.polled(&stage).await?;
+            }
             // The same users as before: what differs is the database.
             stage = stage.restart(async |database, _| database.add_sessions().await).await?;
             let sessions = MORE + users;
@@ -141,7 +173,7 @@ impl Run {
     }
 
     async fn measure(&mut self, stage: &Stage, sessions: usize, cells: Vec<Cell>) -> anyhow::Result<()> {
-        for cell in cells {
+        for cell in cells.into_iter().filter(|cell| self.cli.is_wanted(&cell.name)) {
             let measured = Subject::of(stage, sessions).measure(&cell, self.time).await?;
             eprintln!(
                 "  {}: {} µs, {:.0} requests/s",
@@ -150,6 +182,22 @@ impl Run {
                 measured.requests_per_second
             );
             self.cells.push(measured);
+        }
+        Ok(())
+    }
+
+    /// The same requests to us and to the peer, before the same WAHA.
+    async fn contest(&mut self, stage: &Stage, sessions: usize, cells: Vec<(Contest, Cell)>) -> anyhow::Result<()> {
+        let wanted: Vec<_> = cells.into_iter().filter(|(contest, _)| self.cli.is_wanted(contest.what)).collect();
+        let peer = self.peer.as_ref().filter(|_| wanted.iter().any(|(contest, _)| contest.is_run_here));
+        let peer = peer.map(|folder| Peer::start(folder, stage)).transpose()?;
+        for (contest, cell) in wanted {
+            let ours = Subject::of(stage, sessions).measure(&cell, self.time).await?;
+            let theirs = match &peer {
+                Some(peer) if contest.is_run_here => Some(peer.measure(&cell, self.time).await?),
+                _ => None,
+            };
+            self.outcomes.push(Outcome { contest, ours, theirs });
         }
         Ok(())
     }
@@ -186,7 +234,7 @@ impl Run {
         let folder = tempfile::tempdir()?;
         let database = Database::sqlite(folder.path());
         eprintln!("{}: {} streams of as many users", database.kind.as_str(), streams::STREAMS);
-        let mut stage = Stage::set(folder, database, 1, 1).await?;
+        let mut stage = Stage::set(&self.program, folder, database, 1, 1).await?;
         let sessions: Vec<_> = (0..streams::STREAMS).map(Streamed::of).collect::<Result<_, _>>()?;
         stage.waha.restore(&sessions).await?;
         stage.believe_webhooks();

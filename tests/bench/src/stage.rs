@@ -1,5 +1,6 @@
 //! A stage: a database, a WAHA and a server, with users whose lists are there.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -54,10 +55,16 @@ pub(crate) struct Warmed {
 impl Stage {
     /// Connects users, links groups and adds campaigns; then the server is started again, as after a deployment: its
     /// lists are not loaded.
-    pub(crate) async fn set(folder: TempDir, database: Database, entries: usize, users: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn set(
+        program: &Path,
+        folder: TempDir,
+        database: Database,
+        entries: usize,
+        users: usize,
+    ) -> anyhow::Result<Self> {
         let waha = Waha::start(&built("switchboard-waha-fake")?, entries, folder.path())?;
         let setup = Setup {
-            program: built("switchboard")?,
+            program: program.to_owned(),
             folder: folder.path().to_owned(),
             database_url: database.url.clone(),
             waha_urls: vec![waha.url()],
@@ -164,6 +171,15 @@ impl User {
         let mut input = input.clone();
         input["sessionName"] = self.session.as_str().into();
         self.query(procedure, Some(&input))
+    }
+
+    /// A query as T3's front-ends send it.
+    pub(crate) fn in_superjson(&self, procedure: &str, input: Option<&Value>) -> Request {
+        let document = match input {
+            Some(input) => json!({ "json": input }),
+            None => json!({ "json": null, "meta": { "values": ["undefined"], "v": 1 } }),
+        };
+        self.query(procedure, Some(&document))
     }
 
     fn query(&self, procedure: &str, input: Option<&Value>) -> Request {

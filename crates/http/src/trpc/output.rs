@@ -1,7 +1,5 @@
 //! What procedures answer: JSON, and where in it the dates are.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -121,11 +119,10 @@ impl DatePaths {
         if outer > 0 {
             self.prefix.push('.');
         }
-        for character in segment.chars() {
-            if matches!(character, '.' | '\\') {
-                self.prefix.push('\\');
-            }
-            self.prefix.push(character);
+        if segment.contains(['.', '\\']) {
+            self.prefix.push_str(&segment.replace('\\', r"\\").replace('.', r"\."));
+        } else {
+            self.prefix.push_str(segment);
         }
         dates(self);
         self.prefix.truncate(outer);
@@ -146,26 +143,35 @@ impl From<DateTime<Utc>> for Date {
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = self.0;
-        let mut text = String::with_capacity(24);
-        let year = time.year();
-        // Years beyond four digits have a sign and six.
-        let written = if (0..=9999).contains(&year) { write!(text, "{year:04}") } else { write!(text, "{year:+07}") };
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let Ok(year @ 0..=9999) = u32::try_from(time.year()) else {
+            // Years beyond four digits have a sign and six.
+            let text = format_args!("{:+07}{}", time.year(), time.format("-%m-%dT%H:%M:%S%.3fZ"));
+            return serializer.collect_str(&text);
+        };
         // A leap second counts on past 999 ms; JavaScript knows none.
         let millisecond = (time.nanosecond() / 1_000_000).min(999);
-        written
-            .and_then(|()| {
-                write!(
-                    text,
-                    "-{:02}-{:02}T{:02}:{:02}:{:02}.{millisecond:03}Z",
-                    time.month(),
-                    time.day(),
-                    time.hour(),
-                    time.minute(),
-                    time.second(),
-                )
-            })
-            .map_err(serde::ser::Error::custom)?;
-        serializer.serialize_str(&text)
+        // An answer may have hundreds of them: digit by digit takes a third of the time that patterns do.
+        for (last, digits, number) in [
+            (3, 4, year),
+            (6, 2, time.month()),
+            (9, 2, time.day()),
+            (12, 2, time.hour()),
+            (15, 2, time.minute()),
+            (18, 2, time.second()),
+            (22, 3, millisecond),
+        ] {
+            write_digits(&mut text[last + 1 - digits..=last], number);
+        }
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+    }
+}
+
+/// Writes a number that fits, with zeros before it.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
+        number /= 10;
     }
 }
 

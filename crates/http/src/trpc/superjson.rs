@@ -1,7 +1,5 @@
 //! superjson 2, as far as this API needs it: what clients send, and dates in what they get.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value as Json};
 
 use super::{Code, Error, Value};
@@ -63,9 +61,10 @@ fn write_meta(out: &mut String, prefix: &str, dates: &[String]) {
         let mut separator = '{';
         for path in dates {
             let dot = if prefix.is_empty() || path.is_empty() { "" } else { "." };
-            let path = Json::String(format!("{prefix}{dot}{path}"));
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{separator}{path}:[\"Date\"]");
+            out.push(separator);
+            // A text is always JSON.
+            out.push_str(&serde_json::to_string(&format!("{prefix}{dot}{path}")).unwrap_or_default());
+            out.push_str(":[\"Date\"]");
             separator = ',';
         }
         out.push('}');

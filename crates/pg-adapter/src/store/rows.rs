@@ -6,7 +6,7 @@ use switchboard_domain::ports::{Generation, SnapshotHead, StorageError, Stray};
 use switchboard_domain::{ApiKey, Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
 
 use super::schema::{api_keys, campaigns, directory_snapshots, linked_groups, sessions, strays};
-use crate::engine::Backend;
+use crate::engine::{Backend, Time};
 
 /// A time as both databases keep it: in whole microseconds.
 pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
@@ -37,22 +37,25 @@ pub(super) struct SessionRow {
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = linked_groups, check_for_backend(Backend))]
 pub(super) struct LinkedGroupRow {
-    id: String,
+    pub(super) id: String,
     session_id: String,
-    account: String,
+    pub(super) account: String,
     group_id: String,
     name: String,
-    created_at: DateTime<Utc>,
+    #[diesel(deserialize_as = Time)]
+    pub(super) created_at: DateTime<Utc>,
+    #[diesel(deserialize_as = Time)]
     updated_at: DateTime<Utc>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = campaigns, check_for_backend(Backend))]
 pub(super) struct CampaignRow {
-    id: String,
+    pub(super) id: String,
     linked_group_id: String,
     status: String,
-    start_date: DateTime<Utc>,
+    #[diesel(deserialize_as = Time)]
+    pub(super) start_date: DateTime<Utc>,
 }
 
 /// A snapshot without its content, and without what it was asked for by.
