@@ -112,6 +112,16 @@ impl Credential {
             Self::WebSession(_) => Some(TimeDelta::seconds(30)),
         }
     }
+
+    /// How long a stream goes on of which nothing can be asked: a database that is away for a moment ends none. A key that
+    /// is revoked meanwhile is dead within 5 s all the same, with the 3 s for which it is remembered.
+    fn grace(&self) -> TimeDelta {
+        match self {
+            Self::Token => TimeDelta::zero(),
+            Self::Key(_) => TimeDelta::seconds(1),
+            Self::WebSession(_) => TimeDelta::seconds(5),
+        }
+    }
 }
 
 impl NotSignedIn {

@@ -7,22 +7,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{NotSignedIn, Principal, SignIn};
 
-/// Somebody who was let in, and when that was seen last.
+/// Somebody who was let in, and when that is looked at next.
 pub(crate) struct Standing {
     principal: Arc<Principal>,
-    seen_at: DateTime<Utc>,
     next: DateTime<Utc>,
+    /// Since when nothing can be asked of them.
+    failing_since: Option<DateTime<Utc>>,
 }
 
 impl Standing {
-    /// How long somebody stays let in of whom nothing can be asked: a database that is away for a moment ends no streams.
-    const GRACE: TimeDelta = TimeDelta::seconds(5);
+    /// How long a look may take.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    /// When it is looked again after one that failed.
+    const AGAIN: TimeDelta = TimeDelta::seconds(1);
     /// A clock's sleep has an end.
     const LONGEST: Duration = Duration::from_hours(24);
 
     pub(crate) fn new(principal: Arc<Principal>, sign_in: &SignIn) -> Self {
         let now = sign_in.clock().now();
-        Self { principal, seen_at: now, next: now }
+        Self { principal, next: now, failing_since: None }
     }
 
     /// Returns, with the reason, when they are no longer let in. Nothing is lost if the caller does not wait for it.
@@ -39,14 +42,28 @@ impl Standing {
                 sign_in.clock().sleep(left.min(Self::LONGEST)).await;
                 continue;
             }
-            match sign_in.see_again(&self.principal).await {
-                // Its time may have been extended.
-                Ok(principal) => (self.principal, self.seen_at) = (principal, now),
-                Err(NotSignedIn::Refused) => return NotSignedIn::Refused,
-                Err(_) if now < expires_at && now - self.seen_at < Self::GRACE => {}
-                Err(error) => return error,
-            }
-            self.next = now + every.unwrap_or_default();
+            let seen = tokio::select! {
+                biased;
+                seen = sign_in.see_again(&self.principal) => seen,
+                () = sign_in.clock().sleep(Self::PATIENCE) => Err(NotSignedIn::UNAVAILABLE),
+            };
+            self.next = now
+                + match seen {
+                    // Its time may have been extended.
+                    Ok(principal) => {
+                        (self.principal, self.failing_since) = (principal, None);
+                        every.unwrap_or_default()
+                    }
+                    Err(NotSignedIn::Refused) => return NotSignedIn::Refused,
+                    Err(error) => {
+                        let failing_since = *self.failing_since.get_or_insert(now);
+                        let now = sign_in.clock().now();
+                        if now >= expires_at || now - failing_since >= self.principal.credential.grace() {
+                            return error;
+                        }
+                        Self::AGAIN
+                    }
+                };
         }
     }
 }
@@ -149,6 +166,26 @@ mod tests {
             let mut streamed = Streamed::new(of_key, |sign_in| sign_in.with_api_keys(Arc::new(keys)));
             let (after, why) = streamed.lost_after();
             assert_eq!(why, expected.unwrap_or(NotSignedIn::Refused), "after {after} s");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_away_for_a_moment_ends_no_stream_of_a_session_that_is_seldom_looked_at() {
+        for (away, expected) in [(3, (63, NotSignedIn::Refused)), (100, (35, NotSignedIn::UNAVAILABLE))] {
+            let (asked, mut sessions) = (AtomicUsize::new(0), MockWebSessions::new());
+            sessions.expect_find().returning(move |_| {
+                let session = WebSession { user: "ana".parse().unwrap(), expires_at: start() + TimeDelta::days(7) };
+                match asked.fetch_add(1, Ordering::SeqCst) {
+                    0 => Ok(Some(session)),
+                    n if n <= away => Err(StorageError::unavailable(std::io::Error::other("gone"))),
+                    n if n == away + 1 => Ok(Some(session)),
+                    _ => Ok(None),
+                }
+            });
+            let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+            let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
+            let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
+            assert_eq!(streamed.lost_after(), expected, "away for {away} looks");
         }
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use switchboard_domain::{ApiKeyId, ApiKeyName, UserId, WorkerName};
+use switchboard_domain::{ApiKeyId, ApiKeyName, ApiKeySecret, ParseError, UserId, WorkerName};
 use switchboard_http::Scope;
 use switchboard_waha_fake::Engine;
 
@@ -92,9 +92,14 @@ pub(crate) enum KeysCommand {
     },
     /// Revoke a key: every server refuses it within 5 seconds, and ends its streams.
     Revoke {
-        /// Its beginning, as it is listed, like `swb_0123456789ab`.
+        /// Its beginning, as it is listed, like `swb_0123456789ab`; the whole key, if that is what you found.
+        #[arg(value_parser = key_or_its_beginning)]
         key: ApiKeyId,
     },
+}
+
+fn key_or_its_beginning(text: &str) -> Result<ApiKeyId, ParseError> {
+    text.parse::<ApiKeySecret>().map_or_else(|_| text.parse(), |key| Ok(key.id()))
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
 //! `switchboard keys`: with what programs sign in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use switchboard_domain::ports::{ApiKeyRepository, Clock as _, StorageError};
@@ -12,6 +13,9 @@ use super::cli::{CreateKey, KeysCommand};
 use super::config::Config;
 use super::table::columns;
 use super::wiring;
+
+/// What expires later is better said to be good for ever.
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// Runs one of its commands on the configured database. Servers that run on it heed what is changed within seconds.
 pub(crate) async fn run(config: &Config, command: KeysCommand) -> anyhow::Result<()> {
@@ -25,7 +29,8 @@ pub(crate) async fn run(config: &Config, command: KeysCommand) -> anyhow::Result
 
 async fn create(keys: Arc<dyn ApiKeyRepository>, options: CreateKey) -> anyhow::Result<()> {
     let CreateKey { user, name, scope, expires } = options;
-    let ttl = expires.map(std::time::Duration::from);
+    let ttl = expires.map(Duration::from);
+    ensure!(ttl.is_none_or(|ttl| ttl <= LONGEST), "--expires: expected at most 100 years");
     let (key, secret) = ApiKey::new(&SystemRandom, user, name, scope, ttl, SystemClock.now()).context("--expires")?;
     keys.insert(&key, &secret.hash()).await.map_err(of_database)?;
     // Not with the key, which programs read.
@@ -101,8 +106,6 @@ fn table(rows: &[Row<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use switchboard_domain::Scope;
 
     use super::*;
