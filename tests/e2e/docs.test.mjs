@@ -22,7 +22,7 @@ test('the viewer shows every operation, asks nobody else for anything, and can b
 
   // Somebody signs in, and connects.
   await visitor.page.click('.btn.authorize');
-  const field = await visitor.page.waitForSelector('.auth-container input', { visible: true });
+  const field = await visitor.page.waitForSelector('#auth-bearer-value', { visible: true });
   await field.type(server.token(newUser()));
   await visitor.page.click('.auth-btn-wrapper .authorize');
   await visitor.page.click('.auth-btn-wrapper .btn-done');
