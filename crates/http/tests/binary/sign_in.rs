@@ -155,12 +155,16 @@ async fn call(server: &Server, token: &str, procedure: &str, body: Option<&Value
 
 /// Who a token is, to the server; or the status with which it is refused.
 async fn who(server: &Server, token: &str) -> Result<String, u16> {
-    let (status, body) = call(server, token, "initiateWhatsAppSession", Some(&Value::Null)).await;
-    if status != 200 {
-        assert!(body["error"].is_object(), "{body}");
-        return Err(status);
+    let mut body = Value::Null;
+    // It may be revoked between the two.
+    for (procedure, input) in [("initiateWhatsAppSession", Some(&Value::Null)), ("getWhatsAppSession", None)] {
+        let status;
+        (status, body) = call(server, token, procedure, input).await;
+        if status != 200 {
+            assert!(body["error"].is_object(), "{body}");
+            return Err(status);
+        }
     }
-    let (_, body) = call(server, token, "getWhatsAppSession", None).await;
     Ok(body["result"]["data"]["userId"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned())
 }
 
