@@ -18,8 +18,7 @@ CREATE TABLE strays (
     CONSTRAINT strays_pkey PRIMARY KEY (worker, name)
 );
 
--- How many sessions each worker has, which every placement counts, and which they are. Disconnected ones take no place,
--- and most rows of an old database are.
+-- Which sessions a worker has. Disconnected ones take no place, and most rows of an old database are.
 CREATE INDEX sessions_worker_idx ON sessions (worker, id) WHERE lifecycle <> 'disconnected';
 
 -- Whether anybody is still paired with an account.

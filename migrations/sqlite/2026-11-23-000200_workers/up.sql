@@ -19,8 +19,7 @@ CREATE TABLE strays (
     CONSTRAINT strays_left_behind_check CHECK (left_behind IN (0, 1))
 ) STRICT;
 
--- How many sessions each worker has, which every placement counts, and which they are. Disconnected ones take no place,
--- and most rows of an old database are.
+-- Which sessions a worker has. Disconnected ones take no place, and most rows of an old database are.
 CREATE INDEX sessions_worker_idx ON sessions (worker, id) WHERE lifecycle <> 'disconnected';
 
 -- Whether anybody is still paired with an account.

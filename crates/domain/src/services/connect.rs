@@ -74,8 +74,8 @@ impl Connect {
     /// Connects the user; whoever asks for the same user meanwhile shares the answer.
     ///
     /// # Errors
-    /// [`Error::NoWorker`] if it needs a place and there is none; [`Error::WorkerFailing`] if only a logout could help, but the worker looks broken; [`Error::Busy`]; WAHA's and
-    /// the database's failures. The row is disconnected again only where it is certain that WAHA has no such session;
+    /// [`Error::NoWorker`] if it needs a place and there is none; [`Error::WorkerFailing`] if only a logout could help, but the
+    /// worker looks broken; [`Error::Busy`]; WAHA's and the database's failures. The row is disconnected again only where it is certain that WAHA has no such session;
     /// otherwise it stays as it is, and the next connect goes on from there.
     pub async fn run(&self, owner: &UserId) -> Result<Connected, Error> {
         let parts = Arc::clone(&self.parts);

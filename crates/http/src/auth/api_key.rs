@@ -36,13 +36,14 @@ impl Keys {
     pub(super) async fn of(&self, hash: &ApiKeyHash) -> Result<Arc<Principal>, NotSignedIn> {
         let ask = async || {
             let found = self.repository.find(hash).await.map_err(NotSignedIn::from)?;
-            Ok(found.filter(|key| key.revoked_at.is_none()).map(|key| {
+            Ok(found.filter(|key| key.is_good(self.clock.now())).map(|key| {
                 let credential = Credential::Key(*hash);
                 Arc::new(Principal { user: key.user, scope: key.scope, expires_at: key.expires_at, credential })
             }))
         };
         let known = self.lately.get(hash, ask).await?;
-        let principal = known.ok_or_else(|| NotSignedIn::refused("no such API key, or a revoked one"))?;
+        let principal =
+            known.ok_or_else(|| NotSignedIn::refused("no such API key, or one that is no good any more"))?;
         principal.in_time(self.clock.now())
     }
 }
