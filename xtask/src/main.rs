@@ -54,7 +54,16 @@ fn ci() -> Result<(), Failure> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"])?;
     run(cargo_command(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    sibling()?;
     test(&[])
+}
+
+/// A crate outside of the workspace builds on `domain` alone.
+fn sibling() -> Result<(), Failure> {
+    let manifest = root().join("tests/sibling/Cargo.toml");
+    let mut tests = cargo_command(&["test", "--locked"]);
+    // What both have in common is built once.
+    run(tests.arg("--manifest-path").arg(manifest).env("CARGO_TARGET_DIR", target()?))
 }
 
 /// Tests that need PostgreSQL, node or a browser are left out where these cannot be had; here they must be had.

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use support::app::TestApp;
 use support::events::Door;
 use support::stores::Stores;
+use switchboard_domain::ports::Clock as _;
 use switchboard_http::trpc::{Call, Kind, user};
 use switchboard_http::{Scope, allows};
 
 use crate::rest::{Answered, Document, Operation};
+use crate::user_api::have_key;
 
 on_every_database! {
     whatever_is_not_for_the_caller_is_closed_at_every_door,
@@ -156,9 +158,29 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
     let before = app.row("ana").await;
     let anas = Target { name: &name, id: before.id.as_str(), group: &group };
     let nobodys = Target { name: "session_123456", id: "tz4a98xxat96iws9zmbrgj3a", group: &group };
-    let token = |user, scope| app.token(user, Duration::from_mins(10), scope);
-    let strangers = [token("eve", Scope::Full), token("nobody-yet", Scope::Full), token("eve", Scope::Connect)];
-    let narrow = [Scope::Connect, Scope::Read].map(|scope| (scope, token("ana", scope)));
+    let token = |user, scope| (scope, app.token(user, Duration::from_mins(10), scope));
+    let key = async |user, scope| (scope, have_key(&app, user, scope, None).await.1);
+    let strangers = [
+        token("eve", Scope::Full),
+        token("nobody-yet", Scope::Full),
+        token("eve", Scope::Connect),
+        key("eve", Scope::Full).await,
+        key("eve", Scope::Read).await,
+        key("eve", Scope::Connect).await,
+    ];
+    let narrow = [
+        token("ana", Scope::Connect),
+        token("ana", Scope::Read),
+        key("ana", Scope::Connect).await,
+        key("ana", Scope::Read).await,
+    ];
+    let (revoked, revoked_key) = have_key(&app, "ana", Scope::Full, None).await;
+    app.stores.api_keys.revoke(&revoked.id, app.clock.now()).await.unwrap();
+    let (_, mut made_up_key) = have_key(&app, "ana", Scope::Full, None).await;
+    let last = made_up_key.pop();
+    made_up_key.push(if last == Some('0') { '1' } else { '0' });
+    // Lists that were just fetched are fetched again a little later.
+    app.clock.stop();
     app.waha.clear_calls();
 
     let (mut run, mut leaks) = (0, Vec::new());
@@ -175,7 +197,7 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
                 leaks.push(format!("{} {expected}: {theirs:?} {unknown:?}", case.name()));
             }
         };
-        for unknown in [None, Some("not.a.token"), Some(&*expired)] {
+        for unknown in [None, Some("not.a.token"), Some(&*expired), Some(&*revoked_key), Some(&*made_up_key)] {
             look(unknown, 401).await;
         }
         for (scope, token) in &narrow {
@@ -184,8 +206,8 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
             }
         }
         if !case.is_about_oneself() {
-            for (stranger, scope) in strangers.iter().zip([Scope::Full, Scope::Full, Scope::Connect]) {
-                if allows(scope, &case.call) {
+            for (scope, stranger) in &strangers {
+                if allows(*scope, &case.call) {
                     look(Some(stranger), 404).await;
                 }
             }

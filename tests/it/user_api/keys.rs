@@ -22,7 +22,7 @@ on_every_database! {
 }
 
 /// A new key of that user's, and all of it.
-async fn have_key(app: &TestApp, user: &str, scope: Scope, ttl: Option<Duration>) -> (ApiKey, String) {
+pub(crate) async fn have_key(app: &TestApp, user: &str, scope: Scope, ttl: Option<Duration>) -> (ApiKey, String) {
     let (user, name) = (user.parse().unwrap(), "reports".parse().unwrap());
     let (key, secret) = ApiKey::new(&SystemRandom, user, name, scope, ttl, app.clock.now()).unwrap();
     app.stores.api_keys.insert(&key, &secret.hash()).await.unwrap();

@@ -17,6 +17,8 @@ mod stream;
 mod upstream;
 mod workers;
 
+pub(crate) use keys::have_key;
+
 /// What WAHA sends with a report, to show that it is WAHA's.
 fn signature(key: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap();

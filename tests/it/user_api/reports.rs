@@ -37,8 +37,7 @@ async fn until(replica: &Replica, user: &str, session: &str, wanted: impl Fn(&[S
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    // Ten thousand reports take a busy machine a while.
-    tokio::time::timeout(Duration::from_mins(2), asking).await.expect("the list comes to be as wanted");
+    tokio::time::timeout(Duration::from_secs(30), asking).await.expect("the list comes to be as wanted");
 }
 
 fn fetches(app: &TestApp) -> usize {
@@ -51,12 +50,22 @@ async fn ten_thousand_renames_are_no_fetch_and_the_right_names(stores: Stores) {
     // WhatsApp has had its time to fill the lists: nothing is fetched but on demand.
     app.clock.advance(TestApp::BEHIND);
     assert_eq!(names(&app, "ana", &session).await.len(), 200);
+    // However long this takes: a list that is due is fetched.
+    app.clock.stop();
     let ids: Vec<String> = app.waha.groups(&session).into_iter().map(|(id, _)| id).collect();
     let renames = (0..10_000).map(|n| (ids[n % 200].clone(), format!("group {:03} for the time {}", n % 200, n / 200)));
     assert_eq!(app.waha.rename_groups_in_a_burst(&session, renames), 10_000);
 
     let expected: Vec<String> = (0..200).map(|n| format!("group {n:03} for the time 49")).collect();
-    until(&app, "ana", &session, |names| names == expected).await;
+    let taken_in = async {
+        while names(&app, "ana", &session).await != expected {
+            // Reports are taken in a second after the first of them. A list is due after sixty.
+            app.clock.advance(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // Ten thousand reports take a busy machine a while.
+    tokio::time::timeout(Duration::from_mins(3), taken_in).await.expect("all renames are taken in");
     assert_eq!(fetches(&app), 1, "the one before the burst");
 }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::directory::{Directory, Whose};
-use super::status::StatusReader;
+use super::status::{Began, StatusReader};
 use crate::ports::{Report, UpstreamEvent};
 use crate::{SessionName, UpstreamSession, WorkerName};
 
@@ -32,6 +32,7 @@ struct Statuses {
 
 struct Told {
     at: DateTime<Utc>,
+    arrived: Began,
     upstream: UpstreamSession,
 }
 
@@ -67,7 +68,8 @@ impl TakeReport {
                     home: None,
                     is_webhook_outdated: false,
                 };
-                if self.statuses.add((worker, session), Told { at, upstream }) {
+                let arrived = self.statuses.reader.begin();
+                if self.statuses.add((worker, session), Told { at, arrived, upstream }) {
                     self.runtime.spawn(Arc::clone(&self.statuses).take_next());
                 }
             }
@@ -109,8 +111,8 @@ impl Statuses {
             let whose = waiting.keys().next().cloned();
             whose.and_then(|whose| waiting.remove_entry(&whose))
         };
-        let Some(((worker, _), Told { at, upstream })) = next else { return };
-        if let Err(error) = self.reader.take(&worker, upstream, at).await {
+        let Some(((worker, _), Told { at, arrived, upstream })) = next else { return };
+        if let Err(error) = self.reader.take(&worker, upstream, at, arrived).await {
             tracing::warn!(%error, "a reported status was lost: the next question has it");
         }
     }

@@ -16,7 +16,8 @@ use crate::{Error, Observation, Session, SessionId, SessionName, SessionStatus, 
 /// Knows what WAHA says of sessions, and keeps it on their rows: from what it reports by itself, and by asking.
 ///
 /// Reports count in the order of WAHA's clock. An answer counts if nothing has been heard of the session since the
-/// question, neither a report nor a change of our own making, on this replica or, by the row's revision, on another.
+/// question, neither a report nor a change of our own making, on this replica or, by the row's revision, on another; and it
+/// counts for more than a report that had arrived before the question and waited for its turn.
 pub struct StatusReader {
     asker: Arc<Asker>,
     flights: SingleFlight<SessionId, Arc<Reading>>,
@@ -87,7 +88,8 @@ impl StatusReader {
         self.asker.ask(session).await
     }
 
-    /// A question to WAHA about many sessions begins: see [`StatusReader::heed`].
+    /// A question to WAHA about many sessions begins, or a report arrives: see [`StatusReader::heed`] and
+    /// [`StatusReader::take`].
     pub(super) fn begin(&self) -> Began {
         self.asker.news.statuses.begin(self.asker.clock.now())
     }
@@ -117,7 +119,8 @@ impl StatusReader {
     }
 
     /// Takes in what `worker` reported of a session `at` that time by its clock, unless the session is not on that worker.
-    /// A report that is old, late or told already is only a reason for whoever watches the session to look again.
+    /// A report that is old, late, told already, or older than an answer, since it had `arrived` before the question, is
+    /// only a reason for whoever watches the session to look again.
     ///
     /// # Errors
     /// The database's failures.
@@ -126,8 +129,9 @@ impl StatusReader {
         worker: &WorkerName,
         upstream: UpstreamSession,
         at: DateTime<Utc>,
+        arrived: Began,
     ) -> Result<(), Error> {
-        self.asker.take(worker, upstream, at).await
+        self.asker.take(worker, upstream, at, arrived).await
     }
 }
 
@@ -179,14 +183,21 @@ impl Asker {
         Ok(remembered.then_some(reading))
     }
 
-    async fn take(&self, worker: &WorkerName, upstream: UpstreamSession, at: DateTime<Utc>) -> Result<(), Error> {
+    async fn take(
+        &self,
+        worker: &WorkerName,
+        upstream: UpstreamSession,
+        at: DateTime<Utc>,
+        arrived: Began,
+    ) -> Result<(), Error> {
         for _ in 0..Self::ATTEMPTS {
             let is_of_worker = |session: &Session| session.worker == *worker && session.lifecycle.is_wanted();
             let Some(session) = self.sessions.named(&upstream.name).await?.filter(is_of_worker) else {
                 return Ok(());
             };
             let now = self.clock.now();
-            let seen = session.observe_report(&upstream, at, now).filter(|_| now - at < Self::LATE);
+            let is_late = now - at >= Self::LATE || self.news.statuses.is_answered_since(&session.id, arrived);
+            let seen = session.observe_report(&upstream, at, now).filter(|_| !is_late);
             let Some(seen) = seen else {
                 // What was so then may have changed since: only WAHA knows.
                 self.news.hub.wake(&session.id);
@@ -243,5 +254,37 @@ impl GetStatus {
             return Ok(SessionStatus::Stopped);
         }
         Ok(self.reader.read(&session).await?.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lifecycle;
+    use crate::ports::MockWhatsAppGateway;
+    use crate::services::testing::{Row, ports, session, upstream};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_that_waited_for_its_turn_does_not_undo_a_later_answer() {
+        let row = Row::of(session(Lifecycle::Connected));
+        let mut waha = MockWhatsAppGateway::new();
+        waha.expect_session().returning(|_| Ok(Some(upstream(SessionStatus::Working))));
+        let ports = ports(row.repository(), waha);
+        let roster = Arc::new(Roster::new(ports.sessions.clone(), ports.clock.clone()));
+        let reader = StatusReader::new(&ports, Arc::new(News::new(&ports, roster)));
+
+        let arrived = reader.begin();
+        let reading = reader.read(&session(Lifecycle::Connected)).await.unwrap();
+        assert_eq!(reading.status(), SessionStatus::Working);
+        let scan = async |arrived| {
+            let at = ports.clock.now() + TimeDelta::seconds(1);
+            reader.take(&"default".parse().unwrap(), upstream(SessionStatus::ScanQrCode), at, arrived).await.unwrap();
+            row.now()
+        };
+        let known = scan(arrived).await;
+        assert_eq!(known.status, Some(SessionStatus::Working));
+        assert!(known.paired_at.is_some());
+        let known = scan(reader.begin()).await;
+        assert_eq!(known.status, Some(SessionStatus::ScanQrCode), "one that arrived after it counts");
     }
 }

@@ -68,12 +68,16 @@ impl Row {
         Self(Arc::new(Mutex::new(session)))
     }
 
+    pub(super) fn now(&self) -> Session {
+        self.0.lock().unwrap().clone()
+    }
+
     pub(super) fn change(&self, change: impl FnOnce(&mut Session)) {
         change(&mut self.0.lock().unwrap());
     }
 
     pub(super) fn repository(&self) -> MockSessionRepository {
-        let read = |row: &Self| row.0.lock().unwrap().clone();
+        let read = Self::now;
         let (mut sessions, row) = (MockSessionRepository::new(), self.clone());
         sessions.expect_get().returning(move |_| Ok(Some(read(&row))));
         let row = self.clone();

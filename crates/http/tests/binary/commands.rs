@@ -152,6 +152,8 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("SERVER__SHUTDOWN_SECONDS", "soon", &["server.shutdown_seconds", "soon"]),
         ("SERVER__PAGE", "maybe", &["server.page", "maybe"]),
         ("SERVER__PORT", "1", &["server", "port"]),
+        ("SERVER__TLS_CERTIFICATE", "cert.pem", &["server.tls_key", "SWITCHBOARD__SERVER__TLS_KEY"]),
+        ("SERVER__TLS_KEY", "key.pem", &["server.tls_certificate", "SWITCHBOARD__SERVER__TLS_CERTIFICATE"]),
         ("SERVR__BIND", "127.0.0.1:1", &["servr"]),
         ("DATABASE__URL", "mysql://u:hunter2@h/d", &["database.url", "postgres://"]),
         ("DATABASE__URL", "postgres://u:hunter2@h:port/d", &["database.url", "postgres://"]),

@@ -16,6 +16,8 @@ mod sigterm;
 #[cfg(test)]
 mod sqlite_faults;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod two_servers;
 #[cfg(test)]
 mod wire;

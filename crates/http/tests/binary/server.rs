@@ -48,7 +48,10 @@ impl Server {
         let folder = TempDir::new().unwrap();
         // Freed before the server takes it; nobody else is given it so soon.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let url = format!("http://{address}");
+        let is_encrypted = settings.iter().any(|(key, _)| *key == "SERVER__TLS_CERTIFICATE");
+        // The name that the certificate is for.
+        let url =
+            if is_encrypted { format!("https://localhost:{}", address.port()) } else { format!("http://{address}") };
         let reports = reported_to.map_or(&*url, |other| &*other.url);
         let (bind, reports, waha_url) = (address.to_string(), format!("{reports}/webhooks/waha"), waha.url());
         let usual = [
@@ -70,7 +73,9 @@ impl Server {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let secret = Secret::new(SecretString::from(SECRET)).unwrap();
         let tokens = TokenKey::new(&secret, TokenRules::default(), Arc::new(SystemClock));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let authority =
+            reqwest::Certificate::from_pem(include_bytes!("../../../../tests/fixtures/tls/ca.pem")).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
         let server = Self { child, url, tokens, client, folder };
         server.until_ready(Duration::from_secs(30)).await;
         server
@@ -100,7 +105,7 @@ impl Server {
 
     /// Where it listens: `127.0.0.1:12345`.
     pub(crate) fn authority(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.url.split_once("://").unwrap().1
     }
 
     /// Requests of every kind, byte for byte.
@@ -146,9 +151,14 @@ impl Server {
         self.folder.path().join(file)
     }
 
+    /// The answer to a plain GET.
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
     /// The status of a plain GET.
     pub(crate) async fn status(&self, path: &str) -> u16 {
-        self.client.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+        self.get(path).await.status().as_u16()
     }
 
     /// A procedure's call that has not been sent; `Value::Null` is no input.

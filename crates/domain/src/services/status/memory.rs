@@ -25,9 +25,11 @@ struct Known {
     reading: Arc<Reading>,
     /// When WAHA was asked, or told us by itself.
     since: DateTime<Utc>,
+    /// When, in `sequence`, WAHA was last asked; 0 if it only told us by itself.
+    asked: u64,
 }
 
-/// The moment at which a question was asked.
+/// The moment at which a question was asked, or a report arrived.
 #[derive(Clone, Copy)]
 pub(in crate::services) struct Began {
     at: DateTime<Utc>,
@@ -51,14 +53,19 @@ impl StatusMemory {
 
     /// What WAHA said of the session less than [`StatusMemory::FRESH_FOR`] ago, if the row has not moved on since.
     pub(super) fn fresh(&self, session: &Session, now: DateTime<Utc>) -> Option<Arc<Reading>> {
-        let Known { reading, since } = self.known.get(&session.id)?;
+        let Known { reading, since, .. } = self.known.get(&session.id)?;
         let is_fresh = (TimeDelta::zero()..Self::FRESH_FOR).contains(&(now - since));
         (is_fresh && reading.session.revision >= session.revision).then_some(reading)
     }
 
-    /// A question begins.
+    /// A question begins, or a report arrives.
     pub(super) fn begin(&self, at: DateTime<Utc>) -> Began {
-        Began { at, sequence: self.sequence.load(Ordering::SeqCst) }
+        Began { at, sequence: self.sequence.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+
+    /// Whether WAHA has answered a question that was asked later.
+    pub(super) fn is_answered_since(&self, id: &SessionId, began: Began) -> bool {
+        self.known.get(id).is_some_and(|known| known.asked > began.sequence)
     }
 
     /// Whether something has happened to the session since.
@@ -72,7 +79,8 @@ impl StatusMemory {
         let id = &reading.session.id;
         let is_news = !self.is_overtaken(id, began);
         if is_news {
-            self.known.insert(id.clone(), Known { reading: Arc::clone(reading), since: began.at });
+            let known = Known { reading: Arc::clone(reading), since: began.at, asked: began.sequence };
+            self.known.insert(id.clone(), known);
         }
         is_news
     }
@@ -84,8 +92,10 @@ impl StatusMemory {
         let id = &reading.session.id;
         self.overtake(id);
         let revision = reading.session.revision;
-        if self.known.get(id).is_none_or(|known| known.reading.session.revision <= revision) {
-            self.known.insert(id.clone(), Known { reading: Arc::clone(reading), since: now });
+        let known = self.known.get(id);
+        if known.as_ref().is_none_or(|known| known.reading.session.revision <= revision) {
+            let asked = known.map_or(0, |known| known.asked);
+            self.known.insert(id.clone(), Known { reading: Arc::clone(reading), since: now, asked });
         }
     }
 
@@ -139,6 +149,18 @@ mod tests {
         assert_eq!(status(&memory, at(20)), Some(SessionStatus::Working));
         assert!(memory.remember(&reading(SessionStatus::Failed), memory.begin(at(30))), "a later one wins");
         assert_eq!(status(&memory, at(40)), Some(SessionStatus::Failed));
+    }
+
+    #[test]
+    fn an_answer_is_newer_than_what_arrived_before_it_was_asked_for() {
+        let (memory, id) = (StatusMemory::new(), session(Lifecycle::Connected).id);
+        let early = memory.begin(at(0));
+        memory.remember(&reading(SessionStatus::Working), memory.begin(at(0)));
+        let late = memory.begin(at(0));
+        assert!(memory.is_answered_since(&id, early) && !memory.is_answered_since(&id, late));
+        memory.told(&reading(SessionStatus::Working), at(1));
+        assert!(memory.is_answered_since(&id, early), "a report takes nothing from that");
+        assert!(!memory.is_answered_since(&id, late), "reports are ordered by their own time");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use self::auth::Auth;
 pub(crate) use self::auth::{AuthConfig, KeysAt};
 use self::indexed::Indexed;
 use self::waha::Waha;
+use super::tls::{Tls, TlsFiles};
 use super::wiring::ServiceLimits;
 
 /// Everything that can be configured, as it was written. What has a form of its own is checked by the getters, which
@@ -50,6 +51,8 @@ struct Server {
     drain_seconds: u64,
     shutdown_seconds: u64,
     page: bool,
+    tls_certificate: Option<String>,
+    tls_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +100,8 @@ impl Default for Server {
             drain_seconds: 2,
             shutdown_seconds: 30,
             page: true,
+            tls_certificate: None,
+            tls_key: None,
         }
     }
 }
@@ -140,6 +145,15 @@ pub(crate) struct ServerConfig {
     /// How long what is under way then may take.
     pub(crate) shutdown: Duration,
     pub(crate) page: Page,
+    /// Where the certificate is, if the server encrypts by itself.
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+impl ServerConfig {
+    /// How its addresses begin.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 impl Config {
@@ -169,11 +183,13 @@ impl Config {
         self.limits()?;
         self.log()?;
         let workers = self.workers()?;
+        server.tls.clone().map(Tls::read).transpose()?;
         super::wiring::gateway(self)?;
         super::wiring::sign_in(&self.auth()?, &super::wiring::storage(self)?, &server.cors_origins)?;
         let origins: Vec<_> = workers.iter().map(|worker| worker.url.origin().ascii_serialization()).collect();
         Ok(format!(
-            "The configuration is good: tRPC at http://{}{}, {} database, {} at {}.",
+            "The configuration is good: tRPC at {}://{}{}, {} database, {} at {}.",
+            server.scheme(),
             server.bind,
             server.trpc_path,
             if self.database.url.expose_secret().starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" },
@@ -183,7 +199,7 @@ impl Config {
     }
 
     pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
-        let Server { bind, workers, trpc_path, cors_origins, drain_seconds, shutdown_seconds, page } = &self.server;
+        let Server { bind, workers, trpc_path, cors_origins, drain_seconds, shutdown_seconds, page, .. } = &self.server;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
         if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
@@ -213,6 +229,7 @@ impl Config {
             drain: Duration::from_secs(*drain_seconds),
             shutdown: Duration::from_secs(*shutdown_seconds),
             page: if *page { Page::On } else { Page::Off },
+            tls: self.server.tls()?,
         })
     }
 
@@ -263,6 +280,17 @@ impl Config {
             other => bail!("log.format: expected pretty or json, found {other:?}"),
         };
         Ok((filter, format))
+    }
+}
+
+impl Server {
+    fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        match (set(self.tls_certificate.as_ref()), set(self.tls_key.as_ref())) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate: certificate.into(), key: key.into() })),
+            (Some(_), None) => Err(missing("server.tls_key", "the file of the private key of server.tls_certificate")),
+            (None, Some(_)) => Err(missing("server.tls_certificate", "the file of the certificate of server.tls_key")),
+        }
     }
 }
 

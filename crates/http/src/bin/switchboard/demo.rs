@@ -77,8 +77,9 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         drain: Duration::ZERO,
         shutdown: Duration::from_secs(5),
         page: Page::Demo,
+        tls: None,
     };
-    let server = serve::start(listener, &server, &state, more)?;
+    let server = serve::start(listener, None, &server, &state, more)?;
     announce(address, &waha.url());
     let served = serve::until_stopped(server, &state, None).await;
     samples.abort();

@@ -10,6 +10,7 @@ mod migrate;
 mod serve;
 mod table;
 mod telemetry;
+mod tls;
 mod wiring;
 mod workers;
 

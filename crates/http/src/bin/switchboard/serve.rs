@@ -18,6 +18,7 @@ use switchboard_http::{State, routes};
 use tokio::net::TcpSocket;
 
 use super::config::{Config, ServerConfig};
+use super::tls::Tls;
 use super::{migrate, telemetry, wiring};
 
 /// How many connections may wait to be taken.
@@ -39,14 +40,18 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let storage = wiring::storage(&config)?;
     let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
     let sign_in = wiring::sign_in(&auth, &storage, &server.cors_origins)?;
+    let tls = server.tls.clone().map(Tls::read).transpose()?.map(Arc::new);
     telemetry::init(filter, format);
 
     let _lock = storage.schema.lock()?;
     let state = wiring::state(&storage, gateway, webhooks, sign_in, limits);
     let listener = listen(server.bind)?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
+    tracing::info!(address = %listener.local_addr()?, scheme = server.scheme(), "listening");
     let drain = Drain { time: server.drain, port: listener.try_clone()? };
-    let server = start(listener, &server, &state, |_| {})?;
+    let server = start(listener, tls.as_ref(), &server, &state, |_| {})?;
+    if let Some(tls) = tls {
+        tokio::spawn(async move { tls.keep_fresh().await });
+    }
     let schema = Arc::clone(&storage.schema);
     let migration = async move {
         migrate::when_reachable(&*schema).await?;
@@ -85,9 +90,10 @@ pub(crate) fn listen(bind: SocketAddr) -> anyhow::Result<TcpListener> {
     listening().with_context(|| format!("server.bind: cannot listen on {bind}"))
 }
 
-/// A server on that port, with `more` routes beside the usual ones.
+/// A server on that port, encrypted if there is a certificate, with `more` routes beside the usual ones.
 pub(crate) fn start(
     listener: TcpListener,
+    tls: Option<&Arc<Tls>>,
     config: &ServerConfig,
     state: &Arc<State>,
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
@@ -119,8 +125,11 @@ pub(crate) fn start(
         Some(workers) => server.workers(workers),
         None => server,
     };
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls.server_config()?)?,
+        None => server.listen(listener)?,
+    };
     let server = server
-        .listen(listener)?
         .keep_alive(KEEP_ALIVE)
         // A streamed line is a small packet: it must not wait for the client to acknowledge the one before.
         .tcp_nodelay(true)
