@@ -36,4 +36,6 @@ mod model;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod typescript;
+#[cfg(test)]
 mod user_api;

@@ -19,7 +19,8 @@ cargo xtask <command>
   e2e     the tests of the page in a browser, which `test` runs too
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
   simulate  a hundred thousand sessions on five hundred workers, and what goes wrong with them; arguments are passed on
-  codegen  writes what is made out of the code and kept: docs/openapi.json
+  codegen  writes what is made out of the code and kept: docs/openapi.json, and the types of crates/http/client; with
+           `--check` only says whether they are up to date
   fuzz-api  requests made out of docs/openapi.json, good and bad; arguments are passed on to schemathesis
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Some("e2e") => e2e(),
         Some("bench") => bench(&rest),
         Some("simulate") => simulate(&rest),
-        Some("codegen") => codegen::generate(),
+        Some("codegen") => codegen::generate(rest.iter().any(|argument| argument == "--check")),
         Some("fuzz-api") => fuzz_api::fuzz(passed_on(&rest)),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),

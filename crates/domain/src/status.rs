@@ -22,6 +22,17 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
+    /// Those whose words are known.
+    pub const KNOWN: [Self; 7] = [
+        Self::Stopped,
+        Self::Starting,
+        Self::ScanQrCode,
+        Self::PasskeyRequired,
+        Self::PasskeyConfirmationRequired,
+        Self::Working,
+        Self::Failed,
+    ];
+
     /// The word, as WAHA writes it.
     pub fn as_str(&self) -> &str {
         match self {
@@ -44,17 +55,9 @@ impl SessionStatus {
 
 impl From<&str> for SessionStatus {
     fn from(word: &str) -> Self {
-        match word {
-            "STOPPED" => Self::Stopped,
-            "STARTING" => Self::Starting,
-            "SCAN_QR_CODE" => Self::ScanQrCode,
-            "PASSKEY_REQUIRED" => Self::PasskeyRequired,
-            "PASSKEY_CONFIRMATION_REQUIRED" => Self::PasskeyConfirmationRequired,
-            "WORKING" => Self::Working,
-            "FAILED" => Self::Failed,
-            // No word of WAHA's is this long: a bound on what is kept.
-            other => Self::Other(other.chars().take(64).collect()),
-        }
+        let known = Self::KNOWN.into_iter().find(|known| known.as_str() == word);
+        // No word of WAHA's is this long: a bound on what is kept.
+        known.unwrap_or_else(|| Self::Other(word.chars().take(64).collect()))
     }
 }
 

@@ -18,7 +18,10 @@ fn people_connect_look_around_and_log_out_with_a_browser() {
         (None, _) => return left_out("there is no chromium"),
         (_, Err(missing)) => return left_out(&missing),
     };
-    let suite = Suite::installed("e2e");
+    let suite = Suite::installed("tests/e2e");
+    // The example is built with the packages of its own folder.
+    Suite::installed("crates/http/client");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("client/example/serve.mjs");
     let demo = Demo::start();
     // For the tests that stop and start a server: its sessions have to live on meanwhile.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -34,6 +37,7 @@ fn people_connect_look_around_and_log_out_with_a_browser() {
             ("SWITCHBOARD", env!("CARGO_BIN_EXE_switchboard")),
             ("SERVED_WAHA_URL", &waha.url()),
             ("SERVED_WAHA_KEY", waha.api_key()),
+            ("EXAMPLE", &example.to_string_lossy()),
         ],
     );
     println!("The screenshots are in {}", screenshots.display());

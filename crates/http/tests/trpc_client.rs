@@ -1,6 +1,6 @@
 //! Packages that front-ends use, from npm, before a server: what is tested stands in `tests/trpc-client`, where the real
 //! `@trpc/client` is before `switchboard demo` and before a `serve` that goes and comes back, and in `tests/better-auth`,
-//! where the real better-auth makes the cookies.
+//! where the real better-auth makes the cookies. Our own package, `crates/http/client`, has its tests with it.
 
 mod support;
 
@@ -12,7 +12,7 @@ fn the_real_trpc_clients_find_every_procedure_as_documented() {
     if let Err(missing) = node_and_npm() {
         return leave_out(&missing, "SWITCHBOARD_REQUIRE_NODE", "the real @trpc/client was not tried");
     }
-    let suite = Suite::installed("trpc-client");
+    let suite = Suite::installed("tests/trpc-client");
     let demo = Demo::start();
     // For the servers that the suite starts and ends by itself.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -28,13 +28,21 @@ fn the_real_trpc_clients_find_every_procedure_as_documented() {
 }
 
 #[test]
+fn the_package_for_front_ends_does_what_its_types_say() {
+    if let Err(missing) = node_and_npm() {
+        return leave_out(&missing, "SWITCHBOARD_REQUIRE_NODE", "the package for front-ends was not tried");
+    }
+    Suite::installed("crates/http/client").test(&Demo::start(), &[]);
+}
+
+#[test]
 fn the_cookies_and_tokens_of_the_real_better_auth_sign_its_users_in() {
     if let Err(missing) = node_and_npm() {
         return leave_out(&missing, "SWITCHBOARD_REQUIRE_NODE", "the real better-auth was not tried");
     }
     // The test crate's, which has the name that this one's module has.
     let Some(cluster) = ::support::postgres::cluster() else { return };
-    let suite = Suite::installed("better-auth");
+    let suite = Suite::installed("tests/better-auth");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let database = runtime.block_on(cluster.empty_database());
     let waha = runtime.block_on(switchboard_waha_fake::start(Options::default())).expect("a fake WAHA");

@@ -112,7 +112,7 @@ impl Stream {
 }
 
 /// The user has opened more streams than they may have, and this was the oldest.
-fn displaced() -> trpc::Error {
+pub(crate) fn displaced() -> trpc::Error {
     let message = "Too many streams are open: this one made room for a newer one";
     trpc::Error::new(Code::TooManyRequests, message).with_reason("too_many_streams")
 }

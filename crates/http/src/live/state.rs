@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use switchboard_domain::services::{Action, LiveStatus, Reason};
 use utoipa::ToSchema;
 
+use crate::schema::JsonSchema;
+use crate::trpc::user::status_word;
 use crate::trpc::{Date, DatePaths, Output};
 
 /// The whole present state of a session.
@@ -14,7 +16,7 @@ use crate::trpc::{Date, DatePaths, Output};
 #[serde(rename_all = "camelCase")]
 #[schema(as = SessionState)]
 pub(crate) struct StateOutput {
-    /// WAHA's word, as `SessionStatus` has it.
+    #[schema(schema_with = status_word)]
     status: String,
     /// With `SCAN_QR_CODE`: a PNG in base64. A login secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +80,10 @@ impl Output for StateOutput {
         if self.qr_expires_at.is_some() {
             at.date("qrExpiresAt");
         }
+    }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
     }
 }
 

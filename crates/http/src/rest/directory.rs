@@ -8,12 +8,10 @@ use serde_json::{Value as Json, json};
 use switchboard_domain::{Error, Precondition};
 
 use super::operation::{Answer, Caller, Operation, QueryKind, QueryParameter, mutation, query, unless, upstream};
-use super::schema::Schema;
 use super::{Resource, done, json};
 use crate::problem::Problem;
-use crate::trpc::user::{
-    ContactOutput, ContactsInput, GroupOutput, GroupsInput, Items, ListInput, ListOutput, OfSession, session_name,
-};
+use crate::trpc::Output as _;
+use crate::trpc::user::{ContactPage, ContactsInput, GroupPage, GroupsInput, ListInput, OfSession, session_name};
 
 /// What has to be so for a list to be fetched.
 const LISTED: [Precondition; 3] = [Precondition::NotConnected, Precondition::NotPaired, Precondition::Starting];
@@ -34,11 +32,7 @@ pub(super) fn resource() -> Resource {
             Operation::new(Method::GET, "/sessions/{name}/groups", query("user.getWhatsAppGroups"), groups)
                 .says("List groups", "A page of the account's groups.")
                 .reads(page(ListInput::GROUPS))
-                .answers(Answer::json(
-                    "A page of groups",
-                    Schema::list::<ListOutput, GroupOutput<'_>>("GroupPage"),
-                    example(&group),
-                ))
+                .answers(Answer::json("A page of groups", GroupPage::schema(), example(&group)))
                 .refuses([Error::NotFound, Error::VersionGone])
                 .refuses(unless(&LISTED))
                 .refuses(upstream()),
@@ -48,11 +42,7 @@ pub(super) fn resource() -> Resource {
                     "A page of the account's contacts: people, but neither oneself nor who is blocked.",
                 )
                 .reads(page(ListInput::CONTACTS).into_iter().chain([all]))
-                .answers(Answer::json(
-                    "A page of contacts",
-                    Schema::list::<ListOutput, ContactOutput<'_>>("ContactPage"),
-                    example(&contact),
-                ))
+                .answers(Answer::json("A page of contacts", ContactPage::schema(), example(&contact)))
                 .refuses([Error::NotFound, Error::VersionGone])
                 .refuses(unless(&LISTED))
                 .refuses(upstream()),
@@ -111,14 +101,14 @@ fn example(entry: &Json) -> Json {
 async fn groups(caller: Caller, input: GroupsInput) -> Result<HttpResponse, Problem> {
     let ListInput { session_name: name, page } = input.0;
     let listing = caller.state.services.directory.groups(caller.user(), &session_name(&name)?, page).await?;
-    json(&ListOutput::of(listing, Items::Groups))
+    json(&GroupPage::from(listing))
 }
 
 async fn contacts(caller: Caller, input: ContactsInput) -> Result<HttpResponse, Problem> {
     let (ListInput { session_name: name, page }, all) = (input.list, input.all);
     let directory = &caller.state.services.directory;
     let listing = directory.contacts(caller.user(), &session_name(&name)?, page, all).await?;
-    json(&ListOutput::of(listing, Items::Contacts))
+    json(&ContactPage::from(listing))
 }
 
 async fn refresh(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {

@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use switchboard_domain::Scope;
 
 use super::operation::{Answer, Operation, QueryKind, QueryParameter};
-use super::schema::{Schema, reference};
 use super::{ROOT, resources};
 use crate::auth::scope;
 use crate::problem::{self, Problem};
+use crate::schema::{JsonSchema, reference};
 
 const ABOUT: &str = "\
 Each user connects their own WhatsApp account, by way of WAHA, and reads their own groups and contacts. Every operation is the
@@ -42,7 +42,7 @@ pub fn openapi() -> String {
 
 fn document() -> Json {
     let mut paths: BTreeMap<String, Map<String, Json>> = BTreeMap::new();
-    let mut schemas = Schema::of::<problem::Body<'_>>().named;
+    let mut schemas = JsonSchema::of::<problem::Body<'_>>().named;
     let mut shared = BTreeMap::new();
     let mut tags = Vec::new();
     for resource in resources() {

@@ -7,9 +7,9 @@ use serde_json::json;
 use switchboard_domain::Error;
 
 use super::operation::{Answer, Caller, Operation, subscription};
-use super::schema::{Schema, reference};
 use crate::live::{self, StateOutput};
 use crate::problem::Problem;
+use crate::schema::{JsonSchema, reference};
 use crate::trpc::user::{OfSession, session_name};
 
 pub(super) fn operation() -> Operation {
@@ -43,7 +43,7 @@ pub(super) fn operation() -> Operation {
 }
 
 /// One event. `OpenAPI` 3.1 has no word for a sequence of them; tools read it as what 3.2 calls `itemSchema`.
-fn event() -> Schema {
+fn event() -> JsonSchema {
     let itself = json!({
         "type": "object",
         "required": ["event", "data"],
@@ -64,7 +64,7 @@ fn event() -> Schema {
             },
         },
     });
-    Schema { itself, ..Schema::of::<StateOutput>() }
+    JsonSchema { itself, ..JsonSchema::of::<StateOutput>() }
 }
 
 async fn watch(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {

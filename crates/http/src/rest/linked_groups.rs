@@ -6,9 +6,9 @@ use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
 use super::operation::{Answer, Caller, Operation, mutation, unless, upstream};
-use super::schema::Schema;
 use super::{Resource, done, json};
 use crate::problem::Problem;
+use crate::schema::JsonSchema;
 use crate::trpc::user::{LinkedGroupOutput, OfGroup, group_id, session_name};
 
 const PATH: &str = "/sessions/{name}/linked-groups/{groupId}";
@@ -22,7 +22,7 @@ pub(super) fn resource() -> Resource {
                 .says("Link a group", "A group of one's directory. Again gives the same link.")
                 .answers(Answer::json(
                     "The link",
-                    Schema::of::<LinkedGroupOutput>(),
+                    JsonSchema::of::<LinkedGroupOutput>(),
                     json!({
                         "id": "pfh0haxfpzowht3oi213cqos",
                         "groupName": "Neighbours",

@@ -9,13 +9,12 @@ mod input;
 mod linked_groups;
 mod operation;
 mod pairing;
-mod schema;
 mod session;
 mod sessions;
 
 pub(crate) mod viewer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use actix_web::http::header;
@@ -25,6 +24,7 @@ use serde::Serialize;
 pub use self::document::openapi;
 use self::operation::Operation;
 use crate::State;
+use crate::live;
 use crate::problem::Problem;
 use crate::trpc::{Code, Error, WORTH_COMPRESSING};
 
@@ -43,10 +43,25 @@ fn resources() -> [Resource; 5] {
     [session::resource(), sessions::resource(), pairing::resource(), directory::resource(), linked_groups::resource()]
 }
 
+/// What each procedure does, in a line.
+pub(crate) fn summaries() -> BTreeMap<&'static str, &'static str> {
+    operations().map(|operation| (operation.twin.path, operation.summary)).collect()
+}
+
+/// The words for programs that procedures are refused with.
+pub(crate) fn reasons() -> BTreeSet<&'static str> {
+    let refusals = operations().flat_map(|operation| operation.shared_refusals());
+    refusals.chain([live::displaced()]).filter_map(|refusal| refusal.reason()).collect()
+}
+
+fn operations() -> impl Iterator<Item = Operation> {
+    resources().into_iter().flat_map(|resource| resource.operations)
+}
+
 /// Mounts all operations.
 pub(crate) fn routes(server: &mut web::ServiceConfig) {
     let mut paths: BTreeMap<&str, Vec<Rc<Operation>>> = BTreeMap::new();
-    for operation in resources().into_iter().flat_map(|resource| resource.operations) {
+    for operation in operations() {
         paths.entry(operation.path).or_default().push(Rc::new(operation));
     }
     let mounted = paths.into_iter().map(|(path, operations)| mount(path, operations));

@@ -12,9 +12,9 @@ use switchboard_domain::ports::{GatewayError, StorageError};
 use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
 
 use super::input;
-use super::schema::Schema;
 use crate::auth::{NotSignedIn, Principal, scope};
 use crate::problem::Problem;
+use crate::schema::JsonSchema;
 use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
 use crate::{State, error};
 
@@ -31,7 +31,7 @@ pub(super) struct Operation {
     /// The header that is read, with what it is for.
     pub(super) header: Option<(&'static str, &'static str)>,
     /// What the body has to be, if there is one.
-    pub(super) body: Option<Schema>,
+    pub(super) body: Option<JsonSchema>,
     pub(super) answers: Vec<Answer>,
     refusals: Vec<trpc::Error>,
     /// What is wrong with an input.
@@ -70,7 +70,7 @@ pub(super) struct Answer {
 /// One of the types of an answer, with an example of it.
 pub(super) struct Content {
     pub(super) media_type: &'static str,
-    pub(super) schema: Schema,
+    pub(super) schema: JsonSchema,
     pub(super) example: Option<Json>,
 }
 
@@ -147,7 +147,7 @@ impl Operation {
     }
 
     /// Takes a body.
-    pub(super) fn takes(self, body: Schema) -> Self {
+    pub(super) fn takes(self, body: JsonSchema) -> Self {
         Self { body: Some(body), ..self }
     }
 
@@ -183,6 +183,15 @@ impl Operation {
 
     /// Every way in which it may be refused.
     pub(super) fn all_refusals(&self) -> Vec<trpc::Error> {
+        let mut refusals = self.shared_refusals();
+        if self.body.is_some() {
+            refusals.extend([input::malformed(), input::too_large(), input::too_slow(), input::wrong_type()]);
+        }
+        refusals
+    }
+
+    /// Those that its twin may be refused by, too.
+    pub(super) fn shared_refusals(&self) -> Vec<trpc::Error> {
         let mut refusals = vec![trpc::Error::of(Code::Unauthorized), NotSignedIn::UNAVAILABLE.into()];
         refusals.push(NotSignedIn::CrossSite.into());
         refusals.extend((self.method != Method::GET).then(|| NotSignedIn::NotJson.into()));
@@ -190,9 +199,6 @@ impl Operation {
         refusals.extend(Scope::ALL.into_iter().find_map(|scope| scope::authorize(scope, &self.twin).err()));
         let issues = (self.check)(input::example_of_wrong(self));
         refusals.extend((!issues.is_empty()).then(|| trpc::Error::input(issues)));
-        if self.body.is_some() {
-            refusals.extend([input::malformed(), input::too_large(), input::too_slow(), input::wrong_type()]);
-        }
         refusals.extend(self.refusals.iter().cloned());
         let ours = [DomainError::Internal, DomainError::Storage(StorageError::unavailable(std::fmt::Error))];
         refusals.extend(ours.iter().map(error::answer));
@@ -202,7 +208,7 @@ impl Operation {
 
 impl Answer {
     /// JSON.
-    pub(super) fn json(about: &'static str, schema: Schema, example: Json) -> Self {
+    pub(super) fn json(about: &'static str, schema: JsonSchema, example: Json) -> Self {
         Self { status: 200, about, contents: vec![] }.or("application/json", schema, Some(example))
     }
 
@@ -212,7 +218,7 @@ impl Answer {
     }
 
     /// That, for who wants another type.
-    pub(super) fn or(mut self, media_type: &'static str, schema: Schema, example: Option<Json>) -> Self {
+    pub(super) fn or(mut self, media_type: &'static str, schema: JsonSchema, example: Option<Json>) -> Self {
         self.contents.push(Content { media_type, schema, example });
         self
     }

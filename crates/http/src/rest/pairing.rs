@@ -10,9 +10,9 @@ use switchboard_domain::ports::GatewayError;
 use switchboard_domain::{Error, Precondition};
 
 use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
-use super::schema::Schema;
 use super::{Resource, json};
 use crate::problem::Problem;
+use crate::schema::JsonSchema;
 use crate::trpc::user::{OfPhone, OfSession, PairingCodeOutput, QrOutput, session_name};
 
 const PNG: &str = "image/png";
@@ -33,9 +33,9 @@ pub(super) fn resource() -> Resource {
                      starting is waited for, up to 10 s. `Accept: image/png` gives the image itself.",
                 )
                 .answers(
-                    Answer::json("The code", Schema::of::<QrOutput>(), json!({ "qr": "iVBORw0KGgoAAAANSUhEUgAAAAE=" })).or(
+                    Answer::json("The code", JsonSchema::of::<QrOutput>(), json!({ "qr": "iVBORw0KGgoAAAANSUhEUgAAAAE=" })).or(
                         PNG,
-                        Schema::inline(json!({ "type": "string", "format": "binary" })),
+                        JsonSchema::inline(json!({ "type": "string", "format": "binary" })),
                         None,
                     ),
                 )
@@ -50,7 +50,7 @@ pub(super) fn resource() -> Resource {
                 .takes(phone())
                 .answers(Answer::json(
                     "The code",
-                    Schema::of::<PairingCodeOutput>(),
+                    JsonSchema::of::<PairingCodeOutput>(),
                     json!({ "code": "ABCD-EFGH" }),
                 ))
                 .refuses([Error::NotFound])
@@ -61,12 +61,12 @@ pub(super) fn resource() -> Resource {
 }
 
 /// The body of operations on a phone's number.
-pub(super) fn phone() -> Schema {
+pub(super) fn phone() -> JsonSchema {
     const SEPARATORS: &str = r"[ .()\[\]/-]*";
     // What `PhoneNumber` takes, but for spaces and dashes beyond ASCII.
     let pattern =
         format!("^{SEPARATORS}(\\+|0{SEPARATORS}0)?{SEPARATORS}[1-9]({SEPARATORS}[0-9]){{6,14}}{SEPARATORS}$");
-    Schema::inline(json!({
+    JsonSchema::inline(json!({
         "type": "object",
         "required": ["phoneNumber"],
         "properties": {

@@ -6,9 +6,9 @@ use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
 use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
-use super::schema::Schema;
 use super::{Resource, json};
 use crate::problem::Problem;
+use crate::schema::JsonSchema;
 use crate::trpc::user::{Initiated, SessionOutput};
 
 pub(super) fn resource() -> Resource {
@@ -25,7 +25,7 @@ pub(super) fn resource() -> Resource {
                 )
                 .answers(Answer::json(
                     "The connected session",
-                    Schema::of::<SessionOutput>(),
+                    JsonSchema::of::<SessionOutput>(),
                     json!({
                         "id": "tz4a98xxat96iws9zmbrgj3a",
                         "sessionName": "session_273702265796",
@@ -57,7 +57,7 @@ pub(super) fn resource() -> Resource {
                 )
                 .answers(Answer::json(
                     "WAHA has accepted the session. Whether a phone is paired is its status",
-                    Schema::of::<Initiated>(),
+                    JsonSchema::of::<Initiated>(),
                     json!({ "sessionName": "session_273702265796", "id": "tz4a98xxat96iws9zmbrgj3a" }),
                 ))
                 .refuses(unless(&[Precondition::NotConnected, Precondition::Starting]))

@@ -6,9 +6,9 @@ use serde_json::json;
 use switchboard_domain::{Error, Precondition};
 
 use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
-use super::schema::Schema;
 use super::{Resource, done, events, json, pairing};
 use crate::problem::Problem;
+use crate::schema::JsonSchema;
 use crate::trpc::user::{OfPhone, OfSession, StatusOutput, session_name};
 
 pub(super) fn resource() -> Resource {
@@ -24,7 +24,7 @@ pub(super) fn resource() -> Resource {
                 )
                 .answers(Answer::json(
                     "The status",
-                    Schema::of::<StatusOutput>(),
+                    JsonSchema::of::<StatusOutput>(),
                     json!({ "status": "WORKING" }),
                 ))
                 .refuses([Error::NotFound])

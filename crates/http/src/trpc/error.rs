@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{Code, Issue};
 
@@ -92,7 +93,7 @@ impl Error {
         Shape {
             message: &self.message,
             code: self.code.number(),
-            data: Data {
+            data: ErrorData {
                 code: self.code.key(),
                 http_status: self.code.http_status(),
                 path,
@@ -116,26 +117,39 @@ impl std::error::Error for Error {}
 pub(super) struct Shape<'a> {
     message: &'a str,
     code: i32,
-    data: Data<'a>,
+    data: ErrorData<'a>,
 }
 
-#[derive(Serialize)]
+/// What an error says for programs.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Data<'a> {
+pub(crate) struct ErrorData<'a> {
+    /// tRPC's word for its kind.
     code: &'static str,
+    /// The HTTP status of its kind.
     http_status: u16,
+    /// The procedure; absent if it was the request as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<&'a str>,
+    /// A stable word, where a code has several reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<&'static str>,
+    /// What is wrong with the input, if that is it.
+    #[schema(required)]
     zod_error: Option<Flattened<'a>>,
 }
 
 /// What `ZodError.flatten()` makes of the issues: those of the whole input, then by field.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ZodError)]
 struct Flattened<'a> {
+    /// Of the input as a whole.
     form_errors: Vec<String>,
+    /// By field.
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
     field_errors: FieldErrors<'a>,
 }
 

@@ -28,13 +28,14 @@ pub mod user;
 
 pub use code::Code;
 pub use error::Error;
+pub(crate) use error::ErrorData;
 pub(crate) use handle::whole_seconds;
 pub use input::{
-    Boolean, Defaulted, Fields, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text, Value, boolean,
-    integer, string,
+    Boolean, Defaulted, Field, Fields, Form, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text, Value,
+    boolean, integer, string,
 };
 pub use output::{Date, DatePaths, Output};
-pub use procedure::{Call, Kind};
+pub use procedure::{Call, Kind, Signature};
 pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
 pub use router::Router;

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Error;
+use crate::schema::JsonSchema;
 
 /// The output of a procedure: plain JSON plus the places of its dates, which superjson announces
 /// so that the client gets `Date` objects.
@@ -44,6 +46,11 @@ pub trait Output: Serialize {
 
     /// Names the dates within. The names are those of the JSON.
     fn dates(&self, _at: &mut DatePaths) {}
+
+    /// What those who write clients are told of it: that it may be anything, unless more is said.
+    fn schema() -> JsonSchema {
+        JsonSchema::inline(json!({}))
+    }
 }
 
 impl Output for () {
@@ -57,6 +64,10 @@ impl Output for Date {
     fn dates(&self, at: &mut DatePaths) {
         at.here();
     }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
 }
 
 /// `None` is `null`.
@@ -66,11 +77,19 @@ impl<T: Output> Output for Option<T> {
             value.dates(at);
         }
     }
+
+    fn schema() -> JsonSchema {
+        T::schema().within(|value| json!({ "oneOf": [value, { "type": "null" }] }))
+    }
 }
 
 impl<T: Output> Output for Vec<T> {
     fn dates(&self, at: &mut DatePaths) {
         at.items(self, T::dates);
+    }
+
+    fn schema() -> JsonSchema {
+        T::schema().within(|item| json!({ "type": "array", "items": item }))
     }
 }
 

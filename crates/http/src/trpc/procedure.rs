@@ -8,7 +8,8 @@ use futures_util::{FutureExt, Stream, StreamExt, TryFutureExt};
 
 use super::output::Data;
 use super::sse::Events;
-use super::{Error, Event, Input, Output, Value};
+use super::{Error, Event, Field, Input, Output, Value};
+use crate::schema::JsonSchema;
 
 /// What a procedure is, which decides how it may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,11 +51,27 @@ pub struct Call<'a> {
     pub kind: Kind,
 }
 
+/// What a procedure takes and answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The fields of its input; `None` if it takes none.
+    pub input: Option<Vec<Field>>,
+    /// Its answer; of a subscription, what each event tells.
+    pub output: JsonSchema,
+}
+
+impl Signature {
+    fn of<I: Input, O: Output>() -> Self {
+        Self { input: I::READ.then(I::fields), output: O::schema() }
+    }
+}
+
 /// Reads the input and makes what it is answered with.
 pub(super) type Run<C, T> = Box<dyn Fn(C, Result<Value, Error>) -> BoxFuture<'static, Result<T, Error>> + Send + Sync>;
 
 pub(super) struct Procedure<C> {
     pub(super) kind: Kind,
+    pub(super) signature: fn() -> Signature,
     action: Action<C>,
 }
 
@@ -78,7 +95,7 @@ impl<C: Send + 'static> Procedure<C> {
             Ok(input) => handler(context, input).map(|output| Data::of(&output?)).boxed(),
             Err(error) => ready(Err(error)).boxed(),
         });
-        Self { kind, action: Action::Answer(run) }
+        Self { kind, signature: Signature::of::<I, O>, action: Action::Answer(run) }
     }
 
     pub(super) fn streaming<I, O, F, Fut, S>(handler: F) -> Self
@@ -93,7 +110,7 @@ impl<C: Send + 'static> Procedure<C> {
             Ok(input) => handler(context, input).map_ok(|events| events.map(Event::ready).boxed()).boxed(),
             Err(error) => ready(Err(error)).boxed(),
         });
-        Self { kind: Kind::Subscription, action: Action::Stream(run) }
+        Self { kind: Kind::Subscription, signature: Signature::of::<I, O>, action: Action::Stream(run) }
     }
 
     /// How it answers once, unless it is a subscription.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
-use super::procedure::Procedure;
+use super::procedure::{Procedure, Signature};
 use super::{Call, Error, Event, Input, KeepAlive, Kind, Output, Transformer};
 
 /// Whether a call may be made at all.
@@ -139,6 +139,11 @@ impl<C: Clone + Send + 'static> Router<C> {
     /// The procedures, by name.
     pub fn procedures(&self) -> impl Iterator<Item = Call<'static>> {
         self.procedures.iter().map(|(path, procedure)| Call { path, kind: procedure.kind })
+    }
+
+    /// What each procedure takes and answers, by name.
+    pub fn signatures(&self) -> impl Iterator<Item = (Call<'static>, Signature)> {
+        self.procedures.iter().map(|(path, procedure)| (Call { path, kind: procedure.kind }, (procedure.signature)()))
     }
 
     fn procedure(mut self, name: &'static str, procedure: Procedure<C>) -> Self {

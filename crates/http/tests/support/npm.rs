@@ -29,9 +29,9 @@ pub(crate) fn node_and_npm() -> Result<(), String> {
 pub(crate) struct Suite(PathBuf);
 
 impl Suite {
-    /// The suite in `tests/`, with the packages that its lockfile names.
+    /// The suite in that folder of the workspace, with the packages that its lockfile names.
     pub(crate) fn installed(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
         let (wanted, installed) = (folder.join("package-lock.json"), folder.join("node_modules/installed-lock.json"));
         let lock = fs::read(&wanted).expect("the suite has a lockfile");
         if fs::read(&installed).is_ok_and(|installed| installed == lock) {

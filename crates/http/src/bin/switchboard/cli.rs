@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Print the OpenAPI document of the REST API.
     Openapi,
+    /// Print the TypeScript types of the tRPC router, as `@switchboard/client` has them.
+    Typescript,
 }
 
 #[derive(Debug, Subcommand)]

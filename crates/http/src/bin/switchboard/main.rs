@@ -54,5 +54,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             print!("{}", switchboard_http::openapi());
             Ok(())
         }
+        Command::Typescript => {
+            print!("{}", switchboard_http::typescript());
+            Ok(())
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Issue, Problem, Schema, Value};
+use super::{Form, Issue, Problem, Schema, Value};
 
 /// The input of a procedure.
 ///
@@ -41,6 +41,20 @@ pub trait Input: Sized {
     fn parse_value(value: Value) -> Result<Self, Vec<Issue>> {
         Fields::of(value)?.finish(Self::parse)
     }
+
+    /// The fields that it reads, in that order.
+    fn fields() -> Vec<Field> {
+        Fields::read_by(Self::parse)
+    }
+}
+
+/// A field of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What a client may send for it.
+    pub form: Form,
 }
 
 /// A procedure without input.
@@ -57,6 +71,8 @@ impl Input for () {
 pub struct Fields {
     values: BTreeMap<String, Value>,
     issues: Vec<Issue>,
+    /// Those that were asked for, where nothing but that is to be known.
+    asked: Option<Vec<Field>>,
 }
 
 impl Fields {
@@ -70,11 +86,22 @@ impl Fields {
                 return Err(vec![Issue { field: None, problem }]);
             }
         };
-        Ok(Self { values, issues: Vec::new() })
+        Ok(Self { values, issues: Vec::new(), asked: None })
+    }
+
+    /// What is read, without anything to read.
+    fn read_by<T>(parse: impl FnOnce(&mut Self) -> Option<T>) -> Vec<Field> {
+        let mut fields = Self { values: BTreeMap::new(), issues: Vec::new(), asked: Some(Vec::new()) };
+        parse(&mut fields);
+        fields.asked.unwrap_or_default()
     }
 
     /// Reads one field. `None` if it is wrong.
     pub fn read<S: Schema>(&mut self, field: &'static str, schema: S) -> Option<S::Output> {
+        if let Some(asked) = &mut self.asked {
+            asked.push(Field { name: field, form: schema.form() });
+            return None;
+        }
         let value = self.values.remove(field).unwrap_or(Value::Undefined);
         match schema.check(value) {
             Ok(output) => Some(output),
@@ -120,6 +147,22 @@ mod tests {
             let digits = fields.read("digits", string().parsed(str::parse));
             Some(Self { name: name?, search: search?, limit: limit?, cursor: cursor?, all: all?, digits: digits? })
         }
+    }
+
+    #[test]
+    fn an_input_tells_its_fields_and_what_may_be_sent_for_them() {
+        let field = |name, kind, optional, nullable| Field { name, form: Form { kind, optional, nullable } };
+        assert_eq!(
+            Everything::fields(),
+            [
+                field("name", "string", false, false),
+                field("search", "string", true, false),
+                field("limit", "number", true, false),
+                field("cursor", "number", true, true),
+                field("all", "boolean", true, false),
+                field("digits", "string", false, false),
+            ]
+        );
     }
 
     fn issues(value: impl Into<Value>) -> Json {

@@ -5,7 +5,7 @@ mod issue;
 mod schema;
 mod value;
 
-pub use fields::{Fields, Input};
+pub use fields::{Field, Fields, Input};
 pub use issue::{Issue, Problem};
-pub use schema::{Boolean, Defaulted, Integer, Optional, Parsed, Schema, Text, boolean, integer, string};
+pub use schema::{Boolean, Defaulted, Form, Integer, Optional, Parsed, Schema, Text, boolean, integer, string};
 pub use value::Value;

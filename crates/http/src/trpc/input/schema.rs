@@ -15,6 +15,9 @@ pub trait Schema: Sized {
     /// What is wrong with it.
     fn check(self, value: Value) -> Result<Self::Output, Problem>;
 
+    /// What a client may send.
+    fn form(&self) -> Form;
+
     /// The field may be missing. `null` is not missing.
     fn optional(self) -> Optional<Self> {
         Optional(self)
@@ -28,6 +31,24 @@ pub trait Schema: Sized {
     /// What a field means that is missing or `null`.
     fn default_if_null(self, value: Self::Output) -> Defaulted<Self> {
         Defaulted { schema: self, value, null_too: true }
+    }
+}
+
+/// What a client may send for a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// JavaScript's name of the type.
+    pub kind: &'static str,
+    /// Whether it may be missing.
+    pub optional: bool,
+    /// Whether it may be `null`.
+    pub nullable: bool,
+}
+
+impl Form {
+    /// That type and nothing else.
+    const fn only(kind: &'static str) -> Self {
+        Self { kind, optional: false, nullable: false }
     }
 }
 
@@ -81,6 +102,10 @@ impl Schema for Text {
             other => Err(Problem::Type { expected: "string", received: other.kind() }),
         }
     }
+
+    fn form(&self) -> Form {
+        Form::only("string")
+    }
 }
 
 /// A string made into another type: [`Text::parsed`].
@@ -100,6 +125,10 @@ where
     fn check(self, value: Value) -> Result<T, Problem> {
         let text = self.text.check(value)?;
         (self.parse)(&text).map_err(Problem::custom)
+    }
+
+    fn form(&self) -> Form {
+        self.text.form()
     }
 }
 
@@ -143,6 +172,10 @@ impl Schema for Integer {
             other => Err(Problem::Type { expected: "number", received: other.kind() }),
         }
     }
+
+    fn form(&self) -> Form {
+        Form::only("number")
+    }
 }
 
 /// `true` or `false`: [`boolean`].
@@ -158,6 +191,10 @@ impl Schema for Boolean {
             other => Err(Problem::Type { expected: "boolean", received: other.kind() }),
         }
     }
+
+    fn form(&self) -> Form {
+        Form::only("boolean")
+    }
 }
 
 /// A field that may be missing: [`Schema::optional`].
@@ -172,6 +209,10 @@ impl<S: Schema> Schema for Optional<S> {
             Value::Undefined => Ok(None),
             value => self.0.check(value).map(Some),
         }
+    }
+
+    fn form(&self) -> Form {
+        Form { optional: true, ..self.0.form() }
     }
 }
 
@@ -192,5 +233,10 @@ impl<S: Schema> Schema for Defaulted<S> {
             Value::Null if self.null_too => Ok(self.value),
             value => self.schema.check(value),
         }
+    }
+
+    fn form(&self) -> Form {
+        let form = self.schema.form();
+        Form { optional: true, nullable: form.nullable || self.null_too, ..form }
     }
 }

@@ -4,22 +4,24 @@ use serde::{Serialize, Serializer};
 use switchboard_domain::services::{Listing, PageRequest};
 use switchboard_domain::{Entry, IdText, Limit, SearchTerm};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use super::{Context, OfSession, Success, session_name};
+use super::{Context, OfSession, Success, always, session_name};
+use crate::schema::JsonSchema;
 use crate::trpc::{Date, DatePaths, Error, Fields, Input, Output, Schema, boolean, integer, string};
 
 /// `user.getWhatsAppGroups`
-pub(super) async fn groups(call: Context, input: GroupsInput) -> Result<ListOutput, Error> {
+pub(super) async fn groups(call: Context, input: GroupsInput) -> Result<GroupPage, Error> {
     let ListInput { session_name: name, page } = input.0;
     let listing = call.state.services.directory.groups(call.user()?, &session_name(&name)?, page).await?;
-    Ok(ListOutput::of(listing, Items::Groups))
+    Ok(GroupPage::from(listing))
 }
 
 /// `user.getWhatsAppContacts`
-pub(super) async fn contacts(call: Context, input: ContactsInput) -> Result<ListOutput, Error> {
+pub(super) async fn contacts(call: Context, input: ContactsInput) -> Result<ContactPage, Error> {
     let ListInput { session_name: name, page } = input.list;
     let listing = call.state.services.directory.contacts(call.user()?, &session_name(&name)?, page, input.all).await?;
-    Ok(ListOutput::of(listing, Items::Contacts))
+    Ok(ContactPage::from(listing))
 }
 
 /// `user.refreshDirectory`
@@ -78,10 +80,50 @@ impl Input for ContactsInput {
     }
 }
 
+/// A page of groups.
+#[derive(Serialize)]
+pub(crate) struct GroupPage(ListOutput);
+
+impl From<Listing> for GroupPage {
+    fn from(listing: Listing) -> Self {
+        Self(ListOutput::of(listing, Items::Groups))
+    }
+}
+
+impl Output for GroupPage {
+    fn dates(&self, at: &mut DatePaths) {
+        self.0.dates(at);
+    }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::list::<ListOutput, GroupOutput<'_>>("GroupPage")
+    }
+}
+
+/// A page of contacts.
+#[derive(Serialize)]
+pub(crate) struct ContactPage(ListOutput);
+
+impl From<Listing> for ContactPage {
+    fn from(listing: Listing) -> Self {
+        Self(ListOutput::of(listing, Items::Contacts))
+    }
+}
+
+impl Output for ContactPage {
+    fn dates(&self, at: &mut DatePaths) {
+        self.0.dates(at);
+    }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::list::<ListOutput, ContactOutput<'_>>("ContactPage")
+    }
+}
+
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListOutput {
+struct ListOutput {
     /// The entries, by folded name and then id.
     #[schema(value_type = Vec<Object>)]
     items: Items,
@@ -100,13 +142,13 @@ pub(crate) struct ListOutput {
     stale: bool,
     /// Whether a phone was paired a moment ago, so that WhatsApp may still be filling the list.
     syncing: bool,
-    /// Whether it ends where WhatsApp cuts lists, at 500 groups. Absent unless true.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(schema_with = truncated)]
     possibly_truncated: bool,
 }
 
 impl ListOutput {
-    pub(crate) fn of(listing: Listing, items: fn(Listing) -> Items) -> Self {
+    fn of(listing: Listing, items: fn(Listing) -> Items) -> Self {
         Self {
             next_cursor: listing.next_cursor(),
             total: listing.total(),
@@ -118,16 +160,19 @@ impl ListOutput {
             items: items(listing),
         }
     }
-}
 
-impl Output for ListOutput {
     fn dates(&self, at: &mut DatePaths) {
         at.value("syncedAt", &self.synced_at);
     }
 }
 
+fn truncated() -> Object {
+    let about = "It ends where WhatsApp cuts lists, at 500 groups. Absent unless true.";
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).description(Some(about)).build()
+}
+
 /// The entries of a page, written straight out of the list.
-pub(crate) enum Items {
+enum Items {
     Groups(Listing),
     Contacts(Listing),
 }
@@ -145,7 +190,7 @@ impl Serialize for Items {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Group)]
-pub(crate) struct GroupOutput<'a> {
+struct GroupOutput<'a> {
     /// WhatsApp's id of the group.
     #[serde(serialize_with = "id_text")]
     #[schema(value_type = String)]
@@ -164,7 +209,7 @@ impl<'a> From<Entry<'a>> for GroupOutput<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Contact)]
-pub(crate) struct ContactOutput<'a> {
+struct ContactOutput<'a> {
     /// WhatsApp's id of the chat with them.
     #[serde(serialize_with = "id_text")]
     #[schema(value_type = String)]
@@ -173,7 +218,7 @@ pub(crate) struct ContactOutput<'a> {
     group_name: &'a str,
     /// The digits of their number; `""` for a person known only by a hidden id.
     number: &'a str,
-    /// Always true.
+    #[schema(schema_with = always)]
     is_contact: bool,
 }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Context, OfSession, session_name};
 use crate::live::{StateOutput, Stream, Told};
+use crate::schema::JsonSchema;
 use crate::trpc::{Error, Event, Fields, Input, Output, string};
 
 /// `user.onSessionStatus`
@@ -64,4 +65,8 @@ impl From<PairingCode> for PairingCodeOutput {
     }
 }
 
-impl Output for PairingCodeOutput {}
+impl Output for PairingCodeOutput {
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
+}

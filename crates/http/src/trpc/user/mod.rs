@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use switchboard_domain::{SessionName, UserId};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-pub(crate) use self::directory::{
-    ContactOutput, ContactsInput, GroupOutput, GroupsInput, Items, ListInput, ListOutput,
-};
+pub(crate) use self::directory::{ContactPage, ContactsInput, GroupPage, GroupsInput, ListInput};
 pub(crate) use self::linked_groups::{OfGroup, group_id};
 pub(crate) use self::live::{OfPhone, PairingCodeOutput};
-pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput};
+pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput, status_word};
 
 use super::{Call, Error, Fields, Input, Output, Router, string};
 use crate::State;
 use crate::auth::{NotSignedIn, Principal};
+use crate::schema::JsonSchema;
 
 /// What a request brings along for its calls.
 #[derive(Clone)]
@@ -84,8 +85,9 @@ pub(crate) fn session_name(text: &str) -> Result<SessionName, switchboard_domain
 }
 
 /// The answer of a mutation that has nothing else to say.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Success {
+    #[schema(schema_with = always)]
     success: bool,
 }
 
@@ -93,4 +95,13 @@ impl Success {
     const YES: Self = Self { success: true };
 }
 
-impl Output for Success {}
+impl Output for Success {
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
+}
+
+/// A field that is only ever true.
+fn always() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).description(Some("Always true.")).build()
+}

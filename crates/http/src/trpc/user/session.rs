@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::{Context, OfSession, Success, session_name};
+use crate::schema::JsonSchema;
 use crate::trpc::{Code, Date, DatePaths, Error, Fields, Input, Output, string};
 
 /// `user.getWhatsAppSession`
@@ -103,7 +104,11 @@ pub(crate) struct Initiated {
     id: String,
 }
 
-impl Output for Initiated {}
+impl Output for Initiated {
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
+}
 
 impl From<Connected> for Initiated {
     fn from(connected: Connected) -> Self {
@@ -115,12 +120,22 @@ impl From<Connected> for Initiated {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionStatus)]
 pub(crate) struct StatusOutput {
-    /// WAHA's word: `STOPPED`, `STARTING`, `SCAN_QR_CODE`, `PASSKEY_REQUIRED`, `PASSKEY_CONFIRMATION_REQUIRED`, `WORKING`,
-    /// `FAILED`, or one that is newer than this server.
+    #[schema(schema_with = status_word)]
     status: String,
 }
 
-impl Output for StatusOutput {}
+/// The words that are known, as examples: there may be others.
+pub(crate) fn status_word() -> Object {
+    let words = SessionStatus::KNOWN.map(|status| status.as_str().to_owned());
+    let about = "WAHA's word: one of these, or one that is newer than this server.";
+    ObjectBuilder::new().schema_type(Type::String).examples(words).description(Some(about)).build()
+}
+
+impl Output for StatusOutput {
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
+}
 
 impl From<SessionStatus> for StatusOutput {
     fn from(status: SessionStatus) -> Self {
@@ -136,7 +151,11 @@ pub(crate) struct QrOutput {
     qr: String,
 }
 
-impl Output for QrOutput {}
+impl Output for QrOutput {
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
+}
 
 impl From<QrCode> for QrOutput {
     fn from(code: QrCode) -> Self {
@@ -171,6 +190,10 @@ impl Output for SessionOutput {
         at.date("createdAt");
         at.date("updatedAt");
         at.value("WhatsAppGroups", &self.groups);
+    }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
     }
 }
 
@@ -215,6 +238,10 @@ impl Output for LinkedGroupOutput {
         at.date("updatedAt");
         at.value("campaigns", &self.campaigns);
     }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
+    }
 }
 
 impl From<GroupCampaigns> for LinkedGroupOutput {
@@ -254,6 +281,10 @@ fn active_status() -> Object {
 impl Output for CampaignOutput {
     fn dates(&self, at: &mut DatePaths) {
         at.date("startDate");
+    }
+
+    fn schema() -> JsonSchema {
+        JsonSchema::of::<Self>()
     }
 }
 
