@@ -8,6 +8,7 @@ mod problem;
 mod rest;
 mod routes;
 mod state;
+mod telemetry;
 mod ui;
 mod webhooks;
 
@@ -23,5 +24,6 @@ pub use rest::openapi;
 pub use routes::routes;
 pub use state::State;
 pub use switchboard_domain::Scope;
+pub use telemetry::{ContinueTrace, Incoming, MetricsAccess, RequestId, TRACED, Telemetry, TelemetryOptions};
 pub use ui::Page;
 pub use webhooks::WEBHOOKS_PATH;

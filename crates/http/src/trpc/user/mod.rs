@@ -18,8 +18,8 @@ pub(crate) use self::live::{OfPhone, PairingCodeOutput};
 pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput};
 
 use super::{Call, Error, Fields, Input, Output, Router, string};
-use crate::State;
 use crate::auth::{NotSignedIn, Principal};
+use crate::{Incoming, State};
 
 /// What a request brings along for its calls.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct Context {
     pub principal: Result<Arc<Principal>, NotSignedIn>,
     /// With what.
     pub state: Arc<State>,
+    /// By which request.
+    pub incoming: Incoming,
 }
 
 impl Context {
