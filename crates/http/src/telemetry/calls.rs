@@ -14,7 +14,7 @@ use super::metrics::{CallMetrics, Registry, outcome};
 use super::request_id::RequestId;
 use super::user_hash::UserHashes;
 use crate::trpc::user::Context;
-use crate::trpc::{Call, Error, Kind, Observer};
+use crate::trpc::{Call, Code, Error, Kind, Observer};
 
 /// The target of all spans that may leave the process: nothing else about them is exported.
 pub const TRACED: &str = "switchboard::trace";
@@ -114,8 +114,8 @@ impl Calls {
         span
     }
 
-    /// A call came to this. What fails on our side is a warning, what changed something is told, the rest is for those who
-    /// look closely.
+    /// A call came to this. What fails on our side is a warning; what somebody wanted to change is told; the rest is for those
+    /// who look closely, so that whoever just knocks fills no log.
     pub(crate) fn done(&self, told: Told<'_>, span: &Span, error: Option<&Error>, took: Duration) {
         let (procedure, outcome, code) = (told.procedure(), outcome(error.map(Error::code)), error.map(Error::code));
         self.metrics.count(told.api, procedure, code, took);
@@ -142,9 +142,10 @@ impl Calls {
                 )
             };
         }
+        let is_change = told.call.is_some_and(|call| call.kind == Kind::Mutation) && told.user.is_some();
         if is_fault {
             line!(Level::WARN, "request failed");
-        } else if told.call.is_some_and(|call| call.kind == Kind::Mutation) {
+        } else if is_change && code != Some(Code::TooManyRequests) {
             line!(Level::INFO, "request");
         } else {
             line!(Level::DEBUG, "request");

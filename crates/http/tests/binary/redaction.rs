@@ -152,8 +152,16 @@ async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
     .concat();
     let mut server = Server::with(&settings, &waha).await;
     search.seed(&server.token(USER));
+    let key = key(&server, database);
+    search.seed(&key);
+    for request in
+        [client().get(url(&server, "/v1/session")), client().get(url(&server, "/api/trpc/user.getWhatsAppSession"))]
+    {
+        let status = request.header("x-api-key", &key).send().await.unwrap().status();
+        assert!(matches!(status.as_u16(), 200 | 404), "the key is good: {status}");
+    }
     let name = pair(&server, &waha, &mut search).await;
-    use_it(&server, &waha, &name, &mut search).await;
+    use_it(&server, &waha, &name).await;
     break_it(&server, &waha, &name, &mut search).await;
 
     let metrics = client().get(url(&server, "/metrics")).bearer_auth(METRICS_TOKEN).send().await.unwrap();
@@ -171,6 +179,16 @@ async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
     search.tell("log", log);
     search.tell("spans", spans);
     search
+}
+
+/// A key of the user's, made while the server runs.
+fn key(server: &Server, database: &str) -> String {
+    let settings = [("DATABASE__URL", database), ("WAHA__URL", "http://127.0.0.1:9"), ("WAHA__API_KEY", WAHA_KEY)];
+    let settings = [&settings[..], &[("AUTH__API_KEYS", "true")]].concat();
+    let arguments = ["keys", "create", "--user", USER, "--name", "a key"];
+    let made = switchboard(&server.path(""), &settings, &arguments).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
 fn client() -> reqwest::Client {
@@ -201,7 +219,7 @@ async fn pair(server: &Server, waha: &FakeWaha, search: &mut Search) -> String {
 }
 
 /// What users do when all is well.
-async fn use_it(server: &Server, waha: &FakeWaha, name: &str, search: &mut Search) {
+async fn use_it(server: &Server, waha: &FakeWaha, name: &str) {
     let list = json!({ "sessionName": name, "limit": 100, "search": SEARCH });
     for procedure in ["user.getWhatsAppGroups", "user.getWhatsAppContacts"] {
         assert_eq!(server.ask(USER, procedure, json!({ "sessionName": name })).await.status, 200);
@@ -222,7 +240,6 @@ async fn use_it(server: &Server, waha: &FakeWaha, name: &str, search: &mut Searc
     let input = json!({ "sessionName": name }).to_string();
     let stream = stream.query(&[("input", &input), ("connectionParams", &in_query)]).send().await.unwrap();
     assert_eq!(stream.status(), 200);
-    let _ = search;
 }
 
 /// What goes wrong: who asks, what they ask, and WAHA.
