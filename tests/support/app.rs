@@ -11,9 +11,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard_domain::ports::{Clock as _, Generation, SnapshotHead};
 use switchboard_domain::services::{Directory, Round, Services};
-use switchboard_domain::{ListKind, Session, UserId, WorkerName, WorkerState};
+use switchboard_domain::{ListKind, Session, SystemRandom, UserId, WorkerName, WorkerState};
 use switchboard_http::{
-    DatabaseHealth, Live, Page, Scope, Secret, SignIn, State, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH, routes,
+    DatabaseHealth, Live, Page, Scope, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules,
+    Tokens, WEBHOOKS_PATH, routes,
 };
 use switchboard_waha_adapter::{
     BreakerConfig, ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig,
@@ -356,6 +357,8 @@ impl Replica {
         let deadlines = Deadlines { status: Duration::from_secs(4), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
         let gateway = Arc::new(WahaGateway::new(workers, &config, clock.clone()).expect("good workers"));
+        let telemetry = Telemetry::new(TelemetryOptions::default(), clock.clone(), &SystemRandom);
+        let gateway = telemetry.observe(gateway);
         let ports = stores.ports(gateway.clone(), clock.clone());
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
         let rules = TokenRules::default();
@@ -367,6 +370,7 @@ impl Replica {
             gateway,
             live: Live::new(Live::STREAMS_PER_USER, clock.clone()),
             webhooks,
+            telemetry,
         });
         let served = Arc::clone(&state);
         let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc", Page::Off));

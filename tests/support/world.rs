@@ -416,6 +416,7 @@ impl WhatsAppGateway for World {
             name: name.clone(),
             capacity: worker.capacity,
             health: if worker.is_reachable { WorkerHealth::Up } else { WorkerHealth::Down },
+            is_left_alone: false,
             software: None,
         };
         state.workers.iter().map(info).collect()

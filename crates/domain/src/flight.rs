@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
+use tracing::Instrument as _;
 
 use crate::Error;
 
@@ -34,12 +35,13 @@ impl<K, V> SingleFlight<K, V> {
 }
 
 impl<K: Eq + Hash + Clone + Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<K, V> {
-    /// The answer of the flight for `key`; `work` starts it if none is under way. A panic is [`Error::Internal`].
+    /// The answer of the flight for `key`; `work` starts it if none is under way, as a part of what its caller does. A panic
+    /// is [`Error::Internal`].
     pub(crate) async fn run<W>(&self, key: K, work: impl FnOnce() -> W) -> Result<V, Error>
     where
         W: Future<Output = Result<V, Error>> + Send + 'static,
     {
-        self.board(key, work).await
+        self.board(key, || work().in_current_span()).await
     }
 
     /// Sees to it that there is a flight for `key`, and waits for nothing.

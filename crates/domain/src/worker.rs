@@ -123,6 +123,8 @@ pub struct WorkerInfo {
     pub capacity: u32,
     /// Whether it answers.
     pub health: WorkerHealth,
+    /// Whether it fails so often that it is left alone for a while: its breaker is open.
+    pub is_left_alone: bool,
     /// What it runs, once it has said so.
     pub software: Option<WorkerSoftware>,
 }

@@ -1,4 +1,4 @@
-//! The one map from what went wrong to what a client is told, and the one place that logs why.
+//! The one map from what went wrong to what a client is told.
 
 use switchboard_domain::ports::{GatewayError, StorageError};
 use switchboard_domain::{Error, Precondition};
@@ -17,12 +17,15 @@ struct Told {
 impl From<Error> for trpc::Error {
     fn from(error: Error) -> Self {
         let answer = answer(&error);
-        log(&error, &answer);
-        answer
+        if answer.code().http_status() < 500 {
+            return answer;
+        }
+        // Logged with the call that came to this; see `telemetry::calls`.
+        answer.with_cause(Chain(&error).to_string())
     }
 }
 
-/// What a client is told of an error, without a word in the log: for whoever describes errors that have not happened.
+/// What a client is told of an error.
 pub(crate) fn answer(error: &Error) -> trpc::Error {
     let Told { code, reason, message } = told(error);
     let answer = trpc::Error::new(code, message).with_reason(reason);
@@ -128,17 +131,6 @@ impl From<NotSignedIn> for trpc::Error {
             NotSignedIn::Unavailable { retry_after } => answer.with_retry_after(retry_after),
             _ => answer,
         }
-    }
-}
-
-/// Causes are logged here, once; they never reach a client.
-fn log(error: &Error, answer: &trpc::Error) {
-    let (status, reason) = (answer.code().http_status(), answer.reason());
-    if status >= 500 {
-        let cause: &dyn std::error::Error = error;
-        tracing::error!(status, reason, error = %Chain(cause), "request failed");
-    } else {
-        tracing::debug!(status, reason, "request refused");
     }
 }
 

@@ -56,6 +56,11 @@ impl From<&Issue> for WrongField {
 const SIGN_IN: &str = "Sign in: the token is missing, has expired or is not valid";
 
 impl Problem {
+    /// The error that it tells of.
+    pub(crate) fn error(&self) -> &trpc::Error {
+        &self.0
+    }
+
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

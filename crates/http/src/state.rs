@@ -5,9 +5,9 @@ use std::sync::Arc;
 use switchboard_domain::ports::{WebhookReader, WhatsAppGateway};
 use switchboard_domain::services::Services;
 
-use crate::Live;
 use crate::auth::SignIn;
 use crate::health::DatabaseHealth;
+use crate::{Live, Telemetry};
 
 /// The use cases, and who may use them.
 pub struct State {
@@ -23,4 +23,6 @@ pub struct State {
     pub live: Live,
     /// Reads what workers report.
     pub webhooks: Arc<dyn WebhookReader>,
+    /// What is counted, logged and traced.
+    pub telemetry: Telemetry,
 }

@@ -32,7 +32,9 @@ fn path() -> String {
 }
 
 async fn report(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(&*state.webhooks, &request, payload, |event| state.services.take_report.run(event)).await
+    let answer = answer(&*state.webhooks, &request, payload, |event| state.services.take_report.run(event)).await;
+    state.telemetry.webhook(answer.status());
+    answer
 }
 
 /// WAHA sends again whatever is not answered with success.

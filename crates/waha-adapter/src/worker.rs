@@ -230,8 +230,14 @@ impl Worker {
 
     /// What is known of it.
     pub(crate) fn info(&self) -> WorkerInfo {
-        let health = if self.client.is_shut() { WorkerHealth::Down } else { self.client.heard.health() };
-        WorkerInfo { name: self.name.clone(), capacity: self.capacity, health, software: self.client.heard.software() }
+        let is_left_alone = self.client.is_shut();
+        WorkerInfo {
+            name: self.name.clone(),
+            capacity: self.capacity,
+            health: if is_left_alone { WorkerHealth::Down } else { self.client.heard.health() },
+            is_left_alone,
+            software: self.client.heard.software(),
+        }
     }
 
     pub(crate) async fn renew_webhook(&self, name: &SessionName) -> Result<(), GatewayError> {

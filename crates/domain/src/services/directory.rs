@@ -15,6 +15,7 @@ use self::refresh::Refresher;
 use self::reports::Reports;
 pub(super) use self::reports::Whose;
 use self::shelf::{Held, ListKey};
+use super::hits::Hits;
 use super::news::News;
 use super::status::StatusReader;
 use crate::ports::{GatewayError, Ports};
@@ -97,6 +98,16 @@ impl Directory {
             refreshed = self.refresher.refresh_at_will((*session).clone()) => refreshed,
             () = self.refresher.clock().sleep(Self::PATIENCE) => Err(GatewayError::Timeout.into()),
         }
+    }
+
+    /// How often a list was in memory when a page of it was asked for.
+    pub(super) fn hits(&self) -> Hits {
+        self.refresher.hits.so_far()
+    }
+
+    /// The bytes of memory that lists take, roughly and as of a moment ago.
+    pub fn bytes(&self) -> u64 {
+        self.refresher.shelf.bytes()
     }
 
     /// Takes what WAHA reported of a group. Returns at once; the lists show it a second later.

@@ -5,6 +5,7 @@ mod connect;
 mod deployment;
 mod directory;
 mod failing;
+mod hits;
 mod lease;
 mod link_group;
 mod logout;
@@ -26,6 +27,7 @@ mod workbench;
 
 pub use connect::{Connect, Connected};
 pub use directory::{Directory, Listing, PageRequest};
+pub use hits::Hits;
 pub use lease::SessionLeases;
 pub use link_group::{LinkGroup, UnlinkGroup};
 pub use logout::Logout;
@@ -33,7 +35,7 @@ pub use overview::GetSession;
 pub use phone::SetPhone;
 pub use pool::WorkerWatch;
 pub use qr::{GetQr, RequestPairingCode};
-pub use reconcile::{Alarm, Finding, Reconciler, Round};
+pub use reconcile::{Alarm, Finding, Reconciled, Reconciler, Round};
 pub use reports::TakeReport;
 pub use restart::Restart;
 pub use status::{GetStatus, Reading, StatusReader};
@@ -79,6 +81,8 @@ pub struct Services {
     pub unlink_group: UnlinkGroup,
     workers: WorkerWatch,
     news: Arc<News>,
+    roster: Arc<Roster>,
+    reader: Arc<StatusReader>,
 }
 
 impl Services {
@@ -106,10 +110,10 @@ impl Services {
             get_status: GetStatus::new(roster.clone(), reader.clone()),
             get_qr: GetQr::new(roster.clone(), reader.clone(), codes.clone(), clock.clone()),
             workers: WorkerWatch::new(gateway.clone(), clock.clone()),
-            request_pairing_code: RequestPairingCode::new(roster, reader.clone(), gateway, clock.clone()),
+            request_pairing_code: RequestPairingCode::new(roster.clone(), reader.clone(), gateway, clock.clone()),
             watch: WatchSession::new(ports, reader.clone(), codes, news.clone()),
             reconciler: Reconciler::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, deployment),
-            take_report: TakeReport::new(reader, directory.clone()),
+            take_report: TakeReport::new(reader.clone(), directory.clone()),
             restart: Restart::new(ports, news.clone(), leases),
             logout,
             set_phone: SetPhone { sessions, clock, news: news.clone() },
@@ -117,6 +121,8 @@ impl Services {
             unlink_group: UnlinkGroup { ports: ports.clone() },
             directory,
             news,
+            roster,
+            reader,
         }
     }
 
@@ -129,6 +135,12 @@ impl Services {
     /// Follows what other replicas change, for ever. Without it, this one learns of their changes when it looks for itself.
     pub async fn follow(&self) {
         self.news.follow(&self.directory).await;
+    }
+
+    /// How often what was asked for was in memory, by what that was.
+    pub fn hits(&self) -> [(&'static str, Hits); 3] {
+        let [status, session, list] = [self.reader.hits(), self.roster.hits(), self.directory.hits()];
+        [("status", status), ("session", session), ("list", list)]
     }
 
     /// Reconciles for ever, whenever no other replica does. Without it, what a crash or an outage left behind stays until

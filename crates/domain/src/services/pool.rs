@@ -64,7 +64,7 @@ mod tests {
     use crate::services::testing::PausedClock;
 
     fn worker(health: WorkerHealth) -> WorkerInfo {
-        WorkerInfo { name: "w1".parse().unwrap(), capacity: 1, health, software: None }
+        WorkerInfo { name: "w1".parse().unwrap(), capacity: 1, health, is_left_alone: false, software: None }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod act;
 mod finding;
+mod ledger;
 mod notes;
 mod others;
 mod pace;
@@ -24,9 +25,10 @@ mod tests;
 mod work;
 
 pub use finding::Finding;
+pub use ledger::Reconciled;
 pub use report::{Alarm, Round};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
+use self::ledger::Ledger;
 use self::notes::Notes;
 use self::pace::pace;
 use self::survey::Survey;
@@ -53,6 +56,7 @@ pub struct Reconciler {
     desk: Arc<TaskDesk>,
     /// How many workers are looked at at the same time: that bounds the memory.
     looks: Semaphore,
+    ledger: Ledger,
 }
 
 struct Parts {
@@ -92,7 +96,7 @@ impl Reconciler {
         let (finisher, notes) = (logout.finisher(), Notes::default());
         let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, notes, deployment };
         let desk = Arc::new(TaskDesk { tasks, clock, random });
-        Self { parts, desk, looks: Semaphore::new(Self::LOOKS) }
+        Self { parts, desk, looks: Semaphore::new(Self::LOOKS), ledger: Ledger::default() }
     }
 
     /// Reconciles for ever, whenever no other replica does.
@@ -104,7 +108,9 @@ impl Reconciler {
                 Ok(Ok(lease)) => {
                     failures = 0;
                     tracing::info!("this replica reconciles");
+                    self.ledger.lead(true);
                     lease.unless_lost(|lost| self.lead(lost)).await;
+                    self.ledger.lead(false);
                     tracing::info!("another replica reconciles");
                 }
                 Ok(Err(until)) => {
@@ -123,6 +129,16 @@ impl Reconciler {
             }
             self.parts.ports.clock.sleep(pause).await;
         }
+    }
+
+    /// Whether this replica reconciles for all of them.
+    pub fn leads(&self) -> bool {
+        self.ledger.leads()
+    }
+
+    /// What this replica's rounds came to, by worker.
+    pub fn reconciled(&self) -> BTreeMap<WorkerName, Reconciled> {
+        self.ledger.workers()
     }
 
     /// One round over every worker, whoever has the lease. Two at the same time do no harm but to the pace.
@@ -216,6 +232,7 @@ impl Reconciler {
     }
 
     fn tell(&self, worker: &WorkerName, round: &Round, cause: Option<&str>) {
+        self.ledger.enter(worker, round);
         let alarms = round.alarms.get(worker).cloned().unwrap_or_default();
         let (new, over) = self.parts.notes.alarm(worker, alarms);
         for alarm in new {

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::access;
+use super::hits::{HitCounter, Hits};
 use crate::ports::{Clock, SessionRepository, StorageError};
 use crate::{Error, Session, SessionName, UserId};
 
@@ -22,6 +23,7 @@ use crate::{Error, Session, SessionName, UserId};
 pub(super) struct Roster {
     desk: Arc<Desk>,
     runtime: Handle,
+    hits: HitCounter,
 }
 
 struct Desk {
@@ -70,12 +72,12 @@ impl Roster {
         // By the machine's clock, which only frees the memory.
         let known = Cache::builder().max_capacity(Self::KNOWN).time_to_live(Self::MEMORY * 10).build();
         let desk = Desk { sessions, clock, queue: Mutex::default(), known };
-        Self { desk: Arc::new(desk), runtime: Handle::current() }
+        Self { desk: Arc::new(desk), runtime: Handle::current(), hits: HitCounter::default() }
     }
 
     /// The owner's session of that name: as [`SessionRepository::find`], or as it was [`Roster::MEMORY`] ago.
     pub(super) async fn find(&self, owner: &UserId, name: &SessionName) -> Result<Option<Arc<Session>>, Error> {
-        if let Some(session) = self.desk.remembered(owner, name) {
+        if let Some(session) = self.hits.count(self.desk.remembered(owner, name)) {
             return Ok(Some(session));
         }
         let (answer, answered) = oneshot::channel();
@@ -100,6 +102,11 @@ impl Roster {
     /// As [`Roster::owned`], and [`crate::Precondition::NotConnected`].
     pub(super) async fn wanted(&self, owner: &UserId, name: &SessionName) -> Result<Arc<Session>, Error> {
         access::if_wanted(self.owned(owner, name).await?)
+    }
+
+    /// How often a session was remembered.
+    pub(super) fn hits(&self) -> Hits {
+        self.hits.so_far()
     }
 
     /// Forgets what was known of the session.

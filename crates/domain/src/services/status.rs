@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::memory::{Began, StatusMemory};
+use super::hits::{HitCounter, Hits};
 use super::news::News;
 use super::roster::Roster;
 use crate::flight::SingleFlight;
@@ -21,6 +22,7 @@ use crate::{Error, Observation, Session, SessionId, SessionName, SessionStatus, 
 pub struct StatusReader {
     asker: Arc<Asker>,
     flights: SingleFlight<SessionId, Arc<Reading>>,
+    hits: HitCounter,
 }
 
 struct Asker {
@@ -53,7 +55,8 @@ impl StatusReader {
     /// Outside of a tokio runtime.
     pub(super) fn new(ports: &Ports, news: Arc<News>) -> Self {
         let Ports { sessions, gateway, clock, .. } = ports.clone();
-        Self { asker: Arc::new(Asker { sessions, gateway, clock, news }), flights: SingleFlight::new() }
+        let asker = Arc::new(Asker { sessions, gateway, clock, news });
+        Self { asker, flights: SingleFlight::new(), hits: HitCounter::default() }
     }
 
     /// What WAHA says of the session, or said less than a second ago; whoever asks while an answer is under way shares
@@ -62,7 +65,7 @@ impl StatusReader {
     /// # Errors
     /// [`Error::NotFound`] if the row is gone; WAHA's and the database's failures.
     pub async fn read(&self, session: &Session) -> Result<Arc<Reading>, Error> {
-        if let Some(known) = self.asker.news.statuses.fresh(session, self.asker.clock.now()) {
+        if let Some(known) = self.hits.count(self.asker.news.statuses.fresh(session, self.asker.clock.now())) {
             return Ok(known);
         }
         // In a box: most callers find an answer, and need no room for what it takes to ask.
@@ -86,6 +89,11 @@ impl StatusReader {
     /// As [`StatusReader::read`].
     pub async fn read_anew(&self, session: Session) -> Result<Arc<Reading>, Error> {
         self.asker.ask(session).await
+    }
+
+    /// How often an answer was remembered.
+    pub(super) fn hits(&self) -> Hits {
+        self.hits.so_far()
     }
 
     /// A question to WAHA about many sessions begins, or a report arrives: see [`StatusReader::heed`] and

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -10,11 +11,13 @@ use futures_util::future::{LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use switchboard_domain::ports::{GatewayError, StorageError};
 use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
+use tracing::Instrument as _;
 
 use super::input;
 use crate::auth::{NotSignedIn, Principal, scope};
 use crate::problem::Problem;
 use crate::schema::JsonSchema;
+use crate::telemetry::{Api, Told};
 use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
 use crate::{State, error};
 
@@ -170,7 +173,25 @@ impl Operation {
         request: HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
-        let principal = state.sign_in.principal(&request).await?;
+        let (began, telemetry) = (Instant::now(), Arc::clone(&state.telemetry.calls));
+        let incoming = state.telemetry.incoming(&request);
+        let principal = state.sign_in.principal(&request).await;
+        let user = principal.as_ref().ok().map(|principal| principal.user.clone());
+        let told = Told { api: Api::Rest, call: Some(&self.twin), incoming: Some(&incoming), user: user.as_ref() };
+        let span = telemetry.span(told);
+        let answer = self.answer_to(principal, state, request, payload).instrument(span.clone()).await;
+        telemetry.done(told, &span, answer.as_ref().err().map(Problem::error), began.elapsed());
+        answer
+    }
+
+    async fn answer_to(
+        &self,
+        principal: Result<Arc<Principal>, NotSignedIn>,
+        state: Arc<State>,
+        request: HttpRequest,
+        payload: web::Payload,
+    ) -> Result<HttpResponse, Problem> {
+        let principal = principal?;
         principal.authorize(&self.twin)?;
         let input = input::of(self, &request, payload).await?;
         let act = || (self.act)(Caller { principal, state, request }, input);

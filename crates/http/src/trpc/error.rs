@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Code, Issue};
 
-/// Why a call failed, as its caller is told: never a cause, never a stack.
+/// Why a call failed, as its caller is told: never a stack, and the cause stays here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     code: Code,
@@ -18,12 +18,13 @@ pub struct Error {
     issues: Option<Vec<Issue>>,
     retry_after: Option<Duration>,
     reason: Option<&'static str>,
+    cause: Option<Box<str>>,
 }
 
 impl Error {
     /// A failure in words meant for the caller.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), issues: None, retry_after: None, reason: None }
+        Self { code, message: message.into(), issues: None, retry_after: None, reason: None, cause: None }
     }
 
     /// A failure without words of its own: its message is the code's key, as with tRPC.
@@ -57,6 +58,12 @@ impl Error {
         Self { reason: Some(reason), ..self }
     }
 
+    /// Adds why, for whoever logs what came of the call. It is never sent.
+    #[must_use]
+    pub fn with_cause(self, cause: impl Into<Box<str>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     /// The same failure in other words.
     #[must_use]
     pub fn retold(self, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
@@ -76,6 +83,11 @@ impl Error {
     /// The stable word, if it has one.
     pub fn reason(&self) -> Option<&'static str> {
         self.reason
+    }
+
+    /// Why, if that is known and has not been logged yet.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// The wrong fields, if the input was the problem.

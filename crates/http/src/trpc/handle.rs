@@ -41,6 +41,9 @@ impl<C: Clone + Send + 'static> Router<C> {
         let inputs = Inputs::of(request);
         let transformer = inputs.transformer().unwrap_or(self.default_transformer);
         self.calls(request, inputs, transformer, context).map_err(|error| {
+            if let Some(observer) = &self.observer {
+                observer.refused(&error);
+            }
             // tRPC says text/plain here; no client looks.
             let body = envelope::request_error(&error, transformer);
             Response::json(error.code().http_status(), Body::Full(body.into()))
@@ -93,6 +96,7 @@ impl<C: Clone + Send + 'static> Router<C> {
                             input: input.value,
                             context: context.clone(),
                             authorize: Arc::clone(&self.authorize),
+                            observer: self.observer.clone(),
                             wrong_method: wrong_kind.map(|_| request.method.to_owned()),
                         },
                     }
@@ -129,7 +133,7 @@ struct Calls<C> {
     pending: Vec<Pending<C>>,
 }
 
-impl<C: Send + 'static> Calls<C> {
+impl<C: Clone + Send + 'static> Calls<C> {
     async fn answered(self, keep_alive: Option<KeepAlive>) -> Response {
         let allow = self.wrong_kind.map(Kind::method);
         let response = match self.form {
@@ -167,10 +171,9 @@ impl<C: Send + 'static> Calls<C> {
     /// What the one call that there is yields, from the first event on.
     async fn events(mut self, keep_alive: Option<KeepAlive>) -> Response {
         let Pending { path, transformer, attempt, .. } = self.pending.swap_remove(0);
-        let events = match attempt.begin(&path, Procedure::stream) {
-            Ok(begun) => begun.finished().await,
-            Err(error) => Err(error),
-        };
+        let observed = attempt.observed();
+        let begun = attempt.begin(&path, Procedure::stream);
+        let events = observed.outcome(async { begun?.finished().await }).await;
         Response::events(sse::body(events, path, transformer, keep_alive).boxed())
     }
 }

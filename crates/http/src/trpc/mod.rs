@@ -38,7 +38,7 @@ pub use output::{Date, DatePaths, Output};
 pub use procedure::{Call, Kind, Signature};
 pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
-pub use router::Router;
+pub use router::{Observer, Router};
 pub use service::{BODY_LIMIT, service};
 pub(crate) use service::{WORTH_COMPRESSING, read_body};
 pub use sse::{Event, KeepAlive};

@@ -3,15 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, CatchUnwind};
+use tracing::{Instrument as _, Span};
 
 use super::envelope::{self, Outcome};
 use super::procedure::{Procedure, Run};
 use super::router::Authorize;
-use super::{Call, Code, Error, Transformer, Value};
+use super::{Call, Code, Error, Observer, Transformer, Value};
 
 /// One call, not yet made.
 pub(super) struct Pending<C> {
@@ -28,8 +29,19 @@ pub(super) struct Attempt<C> {
     pub(super) input: Result<Value, Error>,
     pub(super) context: C,
     pub(super) authorize: Authorize<C>,
+    pub(super) observer: Option<Arc<dyn Observer<C>>>,
     /// The method of the request, if the procedure is not called with it.
     pub(super) wrong_method: Option<String>,
+}
+
+/// A call whose outcome somebody may want to see.
+pub(super) struct Observed<C>(Option<Seen<C>>);
+
+struct Seen<C> {
+    observer: Arc<dyn Observer<C>>,
+    context: C,
+    call: Option<Call<'static>>,
+    began: Instant,
 }
 
 /// A call that is being made.
@@ -65,10 +77,11 @@ pub(super) struct Answer {
     pub(super) outcome: Outcome,
 }
 
-impl<C: Send + 'static> Pending<C> {
+impl<C: Clone + Send + 'static> Pending<C> {
     /// Makes the call. What it takes to begin it is not kept until it is answered.
     pub(super) fn run(self) -> impl Future<Output = Answer> + Send + 'static {
         let Self { index, path, transformer, room, attempt } = self;
+        let observed = attempt.observed();
         let begun = room.take(0).and_then(|()| attempt.begin(&path, Procedure::answer));
         async move {
             let made = async {
@@ -76,13 +89,23 @@ impl<C: Send + 'static> Pending<C> {
                 room.take(data.len())?;
                 Ok(data)
             };
-            let outcome = made.await;
+            let outcome = observed.outcome(made).await;
             Answer { index, path, transformer, outcome }
         }
     }
 }
 
-impl<C: Send + 'static> Attempt<C> {
+impl<C: Clone + Send + 'static> Attempt<C> {
+    /// Whoever sees what comes of it.
+    pub(super) fn observed(&self) -> Observed<C> {
+        Observed(self.observer.as_ref().map(|observer| Seen {
+            observer: Arc::clone(observer),
+            context: self.context.clone(),
+            call: self.procedure.as_ref().map(|(name, procedure)| Call { path: name, kind: procedure.kind }),
+            began: Instant::now(),
+        }))
+    }
+
     /// Begins the call, in the way that `how` finds in its procedure.
     pub(super) fn begin<T>(self, path: &str, how: fn(&Procedure<C>) -> Option<&Run<C, T>>) -> Result<Begun<T>, Error> {
         let Some((name, procedure)) = self.procedure else {
@@ -102,6 +125,17 @@ impl<C: Send + 'static> Attempt<C> {
         };
         let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| Err(panicked(name)))?;
         Ok(Begun { name, answer })
+    }
+}
+
+impl<C> Observed<C> {
+    /// What comes of making it.
+    pub(super) async fn outcome<T>(self, made: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(Seen { observer, context, call, began }) = self.0 else { return made.await };
+        let span: Span = observer.span(&context, call.as_ref());
+        let outcome = made.instrument(span.clone()).await;
+        observer.called(&context, call.as_ref(), &span, outcome.as_ref().err(), began.elapsed());
+        outcome
     }
 }
 

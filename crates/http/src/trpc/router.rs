@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 
@@ -11,6 +12,25 @@ use super::{Call, Error, Event, Input, KeepAlive, Kind, Output, Transformer};
 
 /// Whether a call may be made at all.
 pub(super) type Authorize<C> = Arc<dyn Fn(&C, &Call<'_>) -> Result<(), Error> + Send + Sync>;
+
+/// Sees the calls of an endpoint.
+pub trait Observer<C>: Send + Sync {
+    /// What a call is made in. `None` is a procedure that there is not.
+    fn span(&self, context: &C, call: Option<&Call<'static>>) -> tracing::Span;
+
+    /// What came of it, and how long that took: with a subscription, until it began. `span` is the call's.
+    fn called(
+        &self,
+        context: &C,
+        call: Option<&Call<'static>>,
+        span: &tracing::Span,
+        error: Option<&Error>,
+        took: Duration,
+    );
+
+    /// A request was refused that holds no call, or none that can be told apart.
+    fn refused(&self, error: &Error);
+}
 
 /// The procedures of an endpoint. `C` is what a request brings along for each of its calls: who
 /// asks, and with which use cases.
@@ -50,6 +70,7 @@ pub struct Router<C> {
     pub(super) max_batch_size: usize,
     pub(super) default_transformer: Transformer,
     pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) observer: Option<Arc<dyn Observer<C>>>,
 }
 
 impl<C: Clone + Send + 'static> Router<C> {
@@ -66,6 +87,7 @@ impl<C: Clone + Send + 'static> Router<C> {
             max_batch_size: Self::MAX_BATCH_SIZE,
             default_transformer: Transformer::Plain,
             keep_alive: Some(KeepAlive::default()),
+            observer: None,
         }
     }
 
@@ -86,6 +108,12 @@ impl<C: Clone + Send + 'static> Router<C> {
     #[must_use]
     pub fn keep_alive(self, keep_alive: Option<KeepAlive>) -> Self {
         Self { keep_alive, ..self }
+    }
+
+    /// Who sees the calls.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer<C>>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Adds a query.

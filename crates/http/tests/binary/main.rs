@@ -2,11 +2,15 @@
 
 // `cfg(test)` goes without saying here; said, it tells clippy that an `unwrap` below is an assertion.
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
 mod pg_faults;
+#[cfg(test)]
+mod redaction;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
@@ -15,6 +19,8 @@ mod sign_in;
 mod sigterm;
 #[cfg(test)]
 mod sqlite_faults;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -220,7 +220,8 @@ impl Server {
         LiveStream::open(self.call(&self.client, user, "user.onSessionStatus", &input).0).await
     }
 
-    fn token(&self, user: &str) -> String {
+    /// A token of the user's.
+    pub(crate) fn token(&self, user: &str) -> String {
         self.tokens.sign(&user.parse().unwrap(), Duration::from_hours(1)).unwrap()
     }
 

@@ -27,7 +27,7 @@ pub(super) fn active() -> MockWorkerRepository {
 }
 
 pub(super) fn worker(name: &str, health: WorkerHealth) -> WorkerInfo {
-    WorkerInfo { name: name.parse().unwrap(), capacity: 5, health, software: None }
+    WorkerInfo { name: name.parse().unwrap(), capacity: 5, health, is_left_alone: false, software: None }
 }
 
 /// Connects alice; of the configured workers one answers, one has not been asked, and one is down.

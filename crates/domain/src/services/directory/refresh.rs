@@ -12,6 +12,7 @@ use super::shelf::{Held, ListKey, Shelf};
 use crate::directory::GroupChanges;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, GatewayError, Generation, Ports, SnapshotHead};
+use crate::services::hits::HitCounter;
 use crate::services::news::News;
 use crate::services::status::{Reading, StatusReader};
 use crate::services::task_lease::TaskDesk;
@@ -23,6 +24,8 @@ use crate::{
 /// Fetches, stores, and takes over what other replicas stored. One at a time a list, over all replicas.
 pub(super) struct Refresher {
     pub(super) shelf: Shelf,
+    /// Of pages, whose list was on the shelf.
+    pub(super) hits: HitCounter,
     pub(super) workbench: Workbench,
     ports: Ports,
     reader: Arc<StatusReader>,
@@ -61,6 +64,7 @@ impl Refresher {
         let Ports { tasks, clock, random, .. } = ports.clone();
         Self {
             shelf: Shelf::new(memory),
+            hits: HitCounter::default(),
             workbench: Workbench::new(),
             ports: ports.clone(),
             reader,
@@ -98,6 +102,7 @@ impl Refresher {
         }
         let key = ListKey::of(session, kind);
         let held = self.shelf.get(&key, session.epoch)?;
+        self.hits.count(Some(()));
         self.keep_fresh(session, key, &held);
         Some(held)
     }
@@ -105,7 +110,7 @@ impl Refresher {
     /// The list from memory or from the database. One that is not fresh is refreshed meanwhile.
     pub(super) async fn known(self: &Arc<Self>, session: &Session, kind: ListKind) -> Result<Option<Arc<Held>>, Error> {
         let key = ListKey::of(session, kind);
-        let held = match self.shelf.get(&key, session.epoch) {
+        let held = match self.hits.count(self.shelf.get(&key, session.epoch)) {
             Some(held) => Some(held),
             None => self.load(session, kind).await?,
         };

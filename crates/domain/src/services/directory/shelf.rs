@@ -172,6 +172,12 @@ impl Shelf {
         self.lists.get(key).filter(|held| held.epoch == epoch)
     }
 
+    /// The bytes that it holds, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        let Self { lists, replaced, found, changes } = self;
+        lists.weighted_size() + replaced.weighted_size() + found.weighted_size() + changes.weighted_size()
+    }
+
     /// Notes that another replica has stored a list in the place of the one that is here, if there is one.
     pub(super) fn supersede(&self, key: &ListKey) {
         self.lists.entry_by_ref(key).and_compute_with(|known| match known.map(moka::Entry::into_value) {

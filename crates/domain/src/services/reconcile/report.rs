@@ -52,6 +52,16 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// All there are.
+    pub const ALL: [Self; 6] = [
+        Self::Unreached,
+        Self::Unconfigured,
+        Self::Failing,
+        Self::TooManyOrphans,
+        Self::PairedOrphans,
+        Self::WebhooksNotKept,
+    ];
+
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ use crate::services::testing::{ports, session, upstream};
 use crate::{Lifecycle, Session, SessionName, SessionStatus, UpstreamSession};
 
 fn info(name: &str, health: WorkerHealth) -> WorkerInfo {
-    WorkerInfo { name: name.parse().unwrap(), capacity: 10, health, software: None }
+    WorkerInfo { name: name.parse().unwrap(), capacity: 10, health, is_left_alone: false, software: None }
 }
 
 /// A gateway with these workers.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod indexed;
+mod telemetry;
 mod waha;
 
 use std::net::SocketAddr;
@@ -16,12 +17,12 @@ use serde::Deserialize;
 use switchboard_domain::services::Services;
 use switchboard_http::{Live, Page, WEBHOOKS_PATH};
 use switchboard_waha_adapter::{ClientConfig, WorkerConfig};
-use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use self::auth::Auth;
 pub(crate) use self::auth::{AuthConfig, KeysAt};
 use self::indexed::Indexed;
+use self::telemetry::{Log, Metrics, Traces};
 use self::waha::Waha;
 use super::tls::{Tls, TlsFiles};
 use super::wiring::ServiceLimits;
@@ -38,6 +39,8 @@ pub(crate) struct Config {
     directory: Directory,
     streams: Streams,
     log: Log,
+    metrics: Metrics,
+    traces: Traces,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,22 +77,6 @@ struct Streams {
     per_user: usize,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Log {
-    filter: String,
-    format: String,
-}
-
-/// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Pretty,
-    /// For programs: an object a line.
-    Json,
-}
-
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -121,12 +108,6 @@ impl Default for Streams {
 impl Default for Directory {
     fn default() -> Self {
         Self { memory_bytes: Services::DIRECTORY_MEMORY }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { filter: super::telemetry::FILTER.to_owned(), format: "pretty".to_owned() }
     }
 }
 
@@ -182,6 +163,7 @@ impl Config {
         let server = self.server()?;
         self.limits()?;
         self.log()?;
+        self.telemetry(self.traces()?.is_some())?;
         let workers = self.workers()?;
         server.tls.clone().map(Tls::read).transpose()?;
         super::wiring::gateway(self)?;
@@ -205,7 +187,7 @@ impl Config {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
         }
         let is_hidden = |route: &str| format!("{route}/").starts_with(&format!("{trpc_path}/"));
-        if ["/v1/session", "/v1/sessions", "/connect", "/docs", "/openapi.json", "/ui", WEBHOOKS_PATH]
+        if ["/v1/session", "/v1/sessions", "/connect", "/docs", "/metrics", "/openapi.json", "/ui", WEBHOOKS_PATH]
             .into_iter()
             .any(is_hidden)
         {
@@ -269,17 +251,6 @@ impl Config {
 
     pub(crate) fn waha_client(&self) -> anyhow::Result<ClientConfig> {
         self.waha.client()
-    }
-
-    pub(crate) fn log(&self) -> anyhow::Result<(EnvFilter, LogFormat)> {
-        let filter = EnvFilter::try_new(&self.log.filter)
-            .map_err(|error| anyhow!("log.filter: expected a filter like info,switchboard=debug: {error}"))?;
-        let format = match self.log.format.as_str() {
-            "pretty" => LogFormat::Pretty,
-            "json" => LogFormat::Json,
-            other => bail!("log.format: expected pretty or json, found {other:?}"),
-        };
-        Ok((filter, format))
     }
 }
 

@@ -14,14 +14,17 @@ use switchboard_domain::services::{PageRequest, Services};
 use switchboard_domain::{
     Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, SessionName, SystemClock, SystemRandom, UserId,
 };
-use switchboard_http::{Live, Page, Secret, SignIn, State, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH};
+use switchboard_http::{
+    Live, Page, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH,
+};
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
 use switchboard_waha_fake::{FakeWaha, Options};
 use tracing_subscriber::EnvFilter;
 
 use super::cli::DemoOptions;
-use super::config::{LogFormat, ServerConfig};
+use super::config::ServerConfig;
+use super::telemetry::{Log, LogFormat};
 use super::wiring::ServiceLimits;
 use super::{commands, serve, telemetry, wiring};
 
@@ -30,7 +33,7 @@ const TOKEN_TTL: Duration = Duration::from_hours(24);
 
 /// Runs the demo. It looks at no configuration.
 pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
-    telemetry::init(EnvFilter::new(telemetry::FILTER), LogFormat::Pretty);
+    telemetry::init(Log { filter: EnvFilter::new(telemetry::FILTER), format: LogFormat::Pretty }, None)?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let store = SqliteStore::at(&folder.path().join("demo.sqlite"), SqliteOptions::default())?;
     store.migrate().await.context("the demo's database")?;
@@ -56,7 +59,8 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let door = web::Data::new(TokenKey::new(&secret, rules, clock));
     let limits =
         ServiceLimits { directory_memory: Services::DIRECTORY_MEMORY, streams_per_user: Live::STREAMS_PER_USER };
-    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits);
+    let telemetry = Telemetry::new(TelemetryOptions::default(), Arc::new(SystemClock), &SystemRandom);
+    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits, telemetry);
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
     let samples = tokio::spawn(samples.keep_adding());
@@ -64,6 +68,8 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     tokio::spawn(async move { watched.services.watch_workers().await });
     let reconciled = Arc::clone(&state);
     tokio::spawn(async move { reconciled.services.reconcile().await });
+    let measured = Arc::clone(&state);
+    tokio::spawn(async move { measured.telemetry.keep_tidy().await });
     let phones = web::Data::from(Arc::clone(&waha));
     let more = move |server: &mut ServiceConfig| {
         server.app_data(phones.clone()).app_data(door.clone()).service(commands_page).service(let_in).service(scan);

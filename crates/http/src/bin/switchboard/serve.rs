@@ -12,9 +12,9 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use socket2::SockRef;
-use switchboard_domain::SystemClock;
 use switchboard_domain::ports::Clock as _;
-use switchboard_http::{State, routes};
+use switchboard_domain::{SystemClock, SystemRandom};
+use switchboard_http::{State, Telemetry, routes};
 use tokio::net::TcpSocket;
 
 use super::config::{Config, ServerConfig};
@@ -35,16 +35,18 @@ const UNREAD: Duration = Duration::from_mins(1);
 
 /// Serves until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
-    let (filter, format) = config.log()?;
+    let (log, traces) = (config.log()?, config.traces()?);
+    let options = config.telemetry(traces.is_some())?;
     let (server, auth, limits) = (config.server()?, config.auth()?, config.limits()?);
     let storage = wiring::storage(&config)?;
     let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
     let sign_in = wiring::sign_in(&auth, &storage, &server.cors_origins)?;
     let tls = server.tls.clone().map(Tls::read).transpose()?.map(Arc::new);
-    telemetry::init(filter, format);
+    let telemetry = Telemetry::new(options, Arc::new(SystemClock), &SystemRandom);
+    let traces = telemetry::init(log, traces)?;
 
     let _lock = storage.schema.lock()?;
-    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits);
+    let state = wiring::state(&storage, gateway, webhooks, sign_in, limits, telemetry);
     let listener = listen(server.bind)?;
     tracing::info!(address = %listener.local_addr()?, scheme = server.scheme(), "listening");
     let drain = Drain { time: server.drain, port: listener.try_clone()? };
@@ -69,10 +71,14 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(async move { following.services.follow().await });
     let reconciled = Arc::clone(&state);
     tokio::spawn(async move { reconciled.services.reconcile().await });
-    tokio::select! {
+    let measured = Arc::clone(&state);
+    tokio::spawn(async move { measured.telemetry.keep_tidy().await });
+    let ended = tokio::select! {
         served = until_stopped(server, &state, Some(drain)) => served,
         failed = migration => failed,
-    }
+    };
+    traces.flush().await;
+    ended
 }
 
 /// A port that takes connections; they wait until they are served.
@@ -107,9 +113,11 @@ pub(crate) fn start(
             .wrap(Condition::new(!origins.is_empty(), cors(&origins, cookies)))
             // Last, and so around all others: what a browser asks first is answered by one of them.
             .wrap_fn(move |request, service| {
+                let id = stopping.telemetry.request_id(&request);
                 let (answer, state) = (service.call(request), Arc::clone(&stopping));
                 async move {
                     let mut answer = answer.await?;
+                    answer.headers_mut().insert(Telemetry::REQUEST_ID, id.to_header());
                     if state.live.is_stopping() {
                         // Its client sends the next request on another connection, to whoever is there then.
                         answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -212,8 +220,16 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
     const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "last-event-id", "trpc-accept", "x-api-key"])
-        .expose_headers(["retry-after"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "last-event-id",
+            "traceparent",
+            "trpc-accept",
+            "x-api-key",
+            "x-request-id",
+        ])
+        .expose_headers(["retry-after", "x-request-id"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
     let cors = if cookies { cors.supports_credentials() } else { cors };
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

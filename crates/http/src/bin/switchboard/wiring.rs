@@ -12,7 +12,7 @@ use switchboard_domain::ports::{
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
-use switchboard_http::{CookieRules, DatabaseHealth, Jwks, Live, SignIn, State, TokenKey, Tokens};
+use switchboard_http::{CookieRules, DatabaseHealth, Jwks, Live, SignIn, State, Telemetry, TokenKey, Tokens};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
@@ -182,7 +182,9 @@ pub(crate) fn state(
     webhooks: Arc<dyn WebhookReader>,
     sign_in: SignIn,
     limits: ServiceLimits,
+    telemetry: Telemetry,
 ) -> Arc<State> {
+    let gateway = telemetry.observe(gateway);
     let ports = Ports {
         sessions: storage.sessions.clone(),
         leases: storage.leases.clone(),
@@ -200,7 +202,7 @@ pub(crate) fn state(
     let services = Services::new(&ports, limits.directory_memory);
     let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
     let database = DatabaseHealth::new(storage.database.clone());
-    Arc::new(State { services, sign_in, database, gateway, live, webhooks })
+    Arc::new(State { services, sign_in, database, gateway, live, webhooks, telemetry })
 }
 
 /// The name of a WAHA server that is not one of a list.

@@ -168,8 +168,20 @@ mod tests {
     #[test]
     fn workers_are_listed_whether_they_are_configured_or_known_to_the_database() {
         let software = Some(WorkerSoftware { engine: "NOWEB".into(), version: "2026.7.1".into() });
-        let up = WorkerInfo { name: name("waha-1"), capacity: 500, health: WorkerHealth::Up, software };
-        let down = WorkerInfo { name: name("waha-2"), capacity: 50, health: WorkerHealth::Down, software: None };
+        let up = WorkerInfo {
+            name: name("waha-1"),
+            capacity: 500,
+            health: WorkerHealth::Up,
+            is_left_alone: false,
+            software,
+        };
+        let down = WorkerInfo {
+            name: name("waha-2"),
+            capacity: 50,
+            health: WorkerHealth::Down,
+            is_left_alone: true,
+            software: None,
+        };
         let states = BTreeMap::from([(name("waha-2"), WorkerState::Draining), (name("old"), WorkerState::Removed)]);
         let loads = BTreeMap::from([(name("waha-1"), 499), (name("mislaid"), 3)]);
         let expected = "\

@@ -18,9 +18,9 @@ pub(crate) use self::live::{OfPhone, PairingCodeOutput};
 pub(crate) use self::session::{Initiated, LinkedGroupOutput, QrOutput, SessionOutput, StatusOutput, status_word};
 
 use super::{Call, Error, Fields, Input, Output, Router, string};
-use crate::State;
 use crate::auth::{NotSignedIn, Principal};
 use crate::schema::JsonSchema;
+use crate::{Incoming, State};
 
 /// What a request brings along for its calls.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct Context {
     pub principal: Result<Arc<Principal>, NotSignedIn>,
     /// With what.
     pub state: Arc<State>,
+    /// By which request.
+    pub incoming: Incoming,
 }
 
 impl Context {

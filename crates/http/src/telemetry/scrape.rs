@@ -1,0 +1,168 @@
+//! `/metrics`: what is counted where it happens, and what is looked up when somebody asks.
+
+use std::net::IpAddr;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use switchboard_domain::services::{Alarm, Services};
+use switchboard_domain::{WorkerHealth, WorkerInfo};
+
+use super::metrics::{
+    ALARM, CACHE, DIRECTORY_BYTES, FOUND, RECONCILER_LEADS, REPAIRS, ROUNDS, Registry, STREAMS, WORKER_CAPACITY,
+    WORKER_LEFT_ALONE, WORKER_UP,
+};
+use crate::State;
+
+/// Who may read the metrics. They tell of no user, but of how many there are and of how WAHA does.
+#[derive(Clone, Debug, Default)]
+pub enum MetricsAccess {
+    /// Nobody.
+    Off,
+    /// Whoever asks from this machine or a private network, and not through a proxy that says so.
+    #[default]
+    Near,
+    /// Whoever has this bearer token.
+    Token(SecretString),
+}
+
+/// `GET /metrics`.
+pub(crate) fn routes(server: &mut web::ServiceConfig) {
+    server.service(web::resource("/metrics").route(web::get().to(metrics)));
+}
+
+async fn metrics(state: web::Data<State>, request: HttpRequest) -> HttpResponse {
+    match &state.telemetry.access {
+        MetricsAccess::Near if is_near(&request) => {}
+        MetricsAccess::Token(token) if shows(&request, token) => {}
+        MetricsAccess::Token(_) => {
+            return HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).finish();
+        }
+        MetricsAccess::Near | MetricsAccess::Off => return HttpResponse::NotFound().finish(),
+    }
+    // With many workers it takes milliseconds, which no request should wait for.
+    let gathered = web::block(move || {
+        let State { services, gateway, live, telemetry, .. } = &**state;
+        telemetry.scrape(services, &**gateway, live.open())
+    });
+    match gathered.await {
+        Ok(text) => HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .content_type("text/plain; version=0.0.4; charset=utf-8")
+            .body(text),
+        Err(_panicked) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+/// Whether nobody but a neighbour can have sent it. A proxy stands near too, but what it passes on comes from anywhere.
+fn is_near(request: &HttpRequest) -> bool {
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let came_directly = !forwarded.iter().any(|name| request.headers().contains_key(*name));
+    came_directly && request.peer_addr().is_some_and(|peer| is_private(peer.ip().to_canonical()))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+/// Whether the request has the token. By their hashes, so that the time it takes tells nothing of it.
+fn shows(request: &HttpRequest, token: &SecretString) -> bool {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown =
+        shown.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    shown.is_some_and(|(_, shown)| Sha256::digest(shown.trim()) == Sha256::digest(token.expose_secret()))
+}
+
+/// Looks up what nobody counts as it happens.
+pub(super) fn gather(registry: &Registry, services: &Services, workers: &[WorkerInfo], streams: usize) {
+    registry.gauge(&STREAMS, &[]).set(number(streams));
+    registry.gauge(&DIRECTORY_BYTES, &[]).set(number(services.directory.bytes()));
+    for (cache, hits) in services.hits() {
+        for (result, count) in [("hit", hits.hits), ("miss", hits.misses)] {
+            registry.counter(&CACHE, &[("cache", cache), ("result", result)]).absolute(count);
+        }
+    }
+    for worker in workers {
+        let labels = [("worker", worker.name.as_str())];
+        registry.gauge(&WORKER_LEFT_ALONE, &labels).set(truth(worker.is_left_alone));
+        registry.gauge(&WORKER_CAPACITY, &labels).set(f64::from(worker.capacity));
+        if worker.health != WorkerHealth::Unknown {
+            registry.gauge(&WORKER_UP, &labels).set(truth(worker.health == WorkerHealth::Up));
+        }
+    }
+    gather_rounds(registry, services);
+}
+
+fn gather_rounds(registry: &Registry, services: &Services) {
+    registry.gauge(&RECONCILER_LEADS, &[]).set(truth(services.reconciler.leads()));
+    for (worker, reconciled) in services.reconciler.reconciled() {
+        let worker = ("worker", worker.as_str());
+        registry.counter(&ROUNDS, &[worker]).absolute(reconciled.rounds);
+        for (finding, count) in &reconciled.found {
+            registry.gauge(&FOUND, &[worker, ("finding", finding.as_str())]).set(f64::from(*count));
+        }
+        for (outcome, counts) in [("done", &reconciled.done), ("failed", &reconciled.failed)] {
+            for (finding, count) in counts {
+                let labels = [worker, ("finding", finding.as_str()), ("outcome", outcome)];
+                registry.counter(&REPAIRS, &labels).absolute(*count);
+            }
+        }
+        for alarm in Alarm::ALL {
+            let labels = [worker, ("alarm", alarm.as_str())];
+            registry.gauge(&ALARM, &labels).set(truth(reconciled.alarms.contains(&alarm)));
+        }
+    }
+}
+
+fn truth(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an f64 holds counts and bytes up to 2^53")]
+fn number(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn from(peer: &str) -> TestRequest {
+        TestRequest::default().peer_addr(peer.parse().unwrap())
+    }
+
+    #[test]
+    fn neighbours_may_look_and_nobody_else_nor_anybody_through_a_proxy() {
+        for near in ["127.0.0.1:1", "10.1.2.3:1", "192.168.0.9:1", "[::1]:1", "[fd00::1]:1", "[::ffff:10.0.0.1]:1"] {
+            assert!(is_near(&from(near).to_http_request()), "{near}");
+            for header in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
+                let proxied = from(near).insert_header((header, "127.0.0.1"));
+                assert!(!is_near(&proxied.to_http_request()), "{near} {header}");
+            }
+        }
+        for far in ["192.0.2.1:1", "8.8.8.8:1", "[2001:db8::1]:1"] {
+            assert!(!is_near(&from(far).to_http_request()), "{far}");
+        }
+        assert!(!is_near(&TestRequest::default().to_http_request()), "from nowhere");
+    }
+
+    #[test]
+    fn the_token_lets_in_and_nothing_else() {
+        let token = SecretString::from("a token");
+        let shown = |value: &str| {
+            let request = TestRequest::default().insert_header((header::AUTHORIZATION, value)).to_http_request();
+            shows(&request, &token)
+        };
+        assert!(shown("Bearer a token") && shown("bearer  a token"));
+        for wrong in ["Bearer a toke", "Bearer ", "Basic a token", "a token", ""] {
+            assert!(!shown(wrong), "{wrong}");
+        }
+        assert!(!shows(&TestRequest::default().to_http_request(), &token));
+    }
+}
