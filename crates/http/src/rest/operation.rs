@@ -10,13 +10,14 @@ use futures_util::future::{LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use switchboard_domain::ports::{GatewayError, StorageError};
 use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
+use tokio::time::Instant;
 
 use super::input;
 use super::schema::Schema;
 use crate::auth::{NotSignedIn, Principal, scope};
 use crate::problem::Problem;
 use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
-use crate::{State, error};
+use crate::{State, error, limits};
 
 /// What is at a path below `/v1`, for one method.
 pub(super) struct Operation {
@@ -170,8 +171,18 @@ impl Operation {
         request: HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
+        let until = Instant::now() + state.limits.deadline;
+        trpc::by(Some(until), self.answer_in_time(state, request, payload)).await?
+    }
+
+    async fn answer_in_time(
+        &self,
+        state: Arc<State>,
+        request: HttpRequest,
+        payload: web::Payload,
+    ) -> Result<HttpResponse, Problem> {
         let principal = state.sign_in.principal(&request).await?;
-        principal.authorize(&self.twin)?;
+        state.admit(&principal, &self.twin)?;
         let input = input::of(self, &request, payload).await?;
         let act = || (self.act)(Caller { principal, state, request }, input);
         AssertUnwindSafe(async { act().await }).catch_unwind().await.unwrap_or_else(|_| {
@@ -188,6 +199,7 @@ impl Operation {
         refusals.extend((self.method != Method::GET).then(|| NotSignedIn::NotJson.into()));
         // They differ in the scope's name alone.
         refusals.extend(Scope::ALL.into_iter().find_map(|scope| scope::authorize(scope, &self.twin).err()));
+        refusals.extend([limits::example(&self.twin), trpc::too_long()]);
         let issues = (self.check)(input::example_of_wrong(self));
         refusals.extend((!issues.is_empty()).then(|| trpc::Error::input(issues)));
         if self.body.is_some() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Code, Issue};
+use super::{Code, Exceeded, Issue};
 
 /// Why a call failed, as its caller is told: never a cause, never a stack.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +17,14 @@ pub struct Error {
     issues: Option<Vec<Issue>>,
     retry_after: Option<Duration>,
     reason: Option<&'static str>,
+    /// Elsewhere, since errors are handed about and this is seldom there.
+    exceeded: Option<Box<Exceeded>>,
 }
 
 impl Error {
     /// A failure in words meant for the caller.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), issues: None, retry_after: None, reason: None }
+        Self { code, message: message.into(), issues: None, retry_after: None, reason: None, exceeded: None }
     }
 
     /// A failure without words of its own: its message is the code's key, as with tRPC.
@@ -47,6 +49,12 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..self }
+    }
+
+    /// Tells the caller which quota is used up, beside when there is more of it: see [`Error::with_retry_after`].
+    #[must_use]
+    pub fn with_exceeded(self, exceeded: Exceeded) -> Self {
+        Self { exceeded: Some(Box::new(exceeded)), ..self }
     }
 
     /// Adds a stable word for programs, sent as `data.reason`: codes like `PRECONDITION_FAILED` have
@@ -85,6 +93,11 @@ impl Error {
     /// How long the caller should wait, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The quota that is used up, if that is why.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        self.exceeded.as_deref().copied()
     }
 
     /// The error object of an answer. `path` is absent from errors of the whole request.

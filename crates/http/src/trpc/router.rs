@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 
@@ -50,6 +51,7 @@ pub struct Router<C> {
     pub(super) max_batch_size: usize,
     pub(super) default_transformer: Transformer,
     pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) deadline: Option<Duration>,
 }
 
 impl<C: Clone + Send + 'static> Router<C> {
@@ -66,6 +68,7 @@ impl<C: Clone + Send + 'static> Router<C> {
             max_batch_size: Self::MAX_BATCH_SIZE,
             default_transformer: Transformer::Plain,
             keep_alive: Some(KeepAlive::default()),
+            deadline: None,
         }
     }
 
@@ -86,6 +89,13 @@ impl<C: Clone + Send + 'static> Router<C> {
     #[must_use]
     pub fn keep_alive(self, keep_alive: Option<KeepAlive>) -> Self {
         Self { keep_alive, ..self }
+    }
+
+    /// Answers whatever has come of a request after that time; a subscription has to begin by then. Without it, calls take as
+    /// long as they take.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Adds a query.
@@ -155,6 +165,7 @@ impl<C> fmt::Debug for Router<C> {
             .field("max_batch_size", &self.max_batch_size)
             .field("default_transformer", &self.default_transformer)
             .field("keep_alive", &self.keep_alive)
+            .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }

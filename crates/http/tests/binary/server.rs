@@ -59,6 +59,11 @@ impl Server {
             ("WAHA__WEBHOOK_URL", &*reports),
             ("WAHA__WEBHOOK_SECRET", "what the fake WAHA signs with"),
             ("AUTH__HS256_SECRET", SECRET),
+            // Loads are of few users.
+            ("LIMITS__READS_PER_MINUTE", "0"),
+            ("LIMITS__MUTATIONS_PER_MINUTE", "0"),
+            ("LIMITS__CONNECTS_PER_MINUTE", "0"),
+            ("LIMITS__STREAMS_PER_MINUTE", "0"),
         ];
         command.arg("serve").current_dir(folder.path()).env_clear();
         // Where the commands that go before the program are.
@@ -151,6 +156,11 @@ impl Server {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
     }
 
+    /// A request that has not been sent.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
     /// A procedure's call that has not been sent; `Value::Null` is no input.
     pub(crate) fn call(&self, client: &reqwest::Client, user: &str, procedure: &str, input: &Value) -> Call {
         let url = format!("{}/api/trpc/{procedure}", self.url);
@@ -210,7 +220,7 @@ impl Server {
         LiveStream::open(self.call(&self.client, user, "user.onSessionStatus", &input).0).await
     }
 
-    fn token(&self, user: &str) -> String {
+    pub(crate) fn token(&self, user: &str) -> String {
         self.tokens.sign(&user.parse().unwrap(), Duration::from_hours(1)).unwrap()
     }
 

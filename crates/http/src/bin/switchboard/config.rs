@@ -2,6 +2,7 @@
 
 mod auth;
 mod indexed;
+mod limits;
 mod waha;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use url::Url;
 use self::auth::Auth;
 pub(crate) use self::auth::{AuthConfig, KeysAt};
 use self::indexed::Indexed;
+use self::limits::Limits;
 use self::waha::Waha;
 use super::wiring::ServiceLimits;
 
@@ -36,6 +38,7 @@ pub(crate) struct Config {
     auth: Auth,
     directory: Directory,
     streams: Streams,
+    limits: Limits,
     log: Log,
 }
 
@@ -50,6 +53,7 @@ struct Server {
     drain_seconds: u64,
     shutdown_seconds: u64,
     page: bool,
+    https_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +101,7 @@ impl Default for Server {
             drain_seconds: 2,
             shutdown_seconds: 30,
             page: true,
+            https_only: false,
         }
     }
 }
@@ -140,6 +145,12 @@ pub(crate) struct ServerConfig {
     /// How long what is under way then may take.
     pub(crate) shutdown: Duration,
     pub(crate) page: Page,
+    /// Whether browsers are told to come by https only.
+    pub(crate) https_only: bool,
+    /// Connections at the same time, at most.
+    pub(crate) connections: usize,
+    /// How long the first request on a connection may take to arrive, without its body.
+    pub(crate) head: Duration,
 }
 
 impl Config {
@@ -183,7 +194,8 @@ impl Config {
     }
 
     pub(crate) fn server(&self) -> anyhow::Result<ServerConfig> {
-        let Server { bind, workers, trpc_path, cors_origins, drain_seconds, shutdown_seconds, page } = &self.server;
+        let Server { bind, workers, trpc_path, cors_origins, drain_seconds, shutdown_seconds, page, https_only } =
+            &self.server;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
         if !trpc_path.starts_with('/') || trpc_path.ends_with('/') || !trpc_path.chars().all(plain) {
             bail!("server.trpc_path: expected a path like /api/trpc, found {trpc_path:?}");
@@ -213,6 +225,9 @@ impl Config {
             drain: Duration::from_secs(*drain_seconds),
             shutdown: Duration::from_secs(*shutdown_seconds),
             page: if *page { Page::On } else { Page::Off },
+            https_only: *https_only,
+            connections: self.limits.connections()?,
+            head: self.limits.head()?,
         })
     }
 
@@ -237,7 +252,12 @@ impl Config {
         if streams_per_user == 0 {
             bail!("streams.per_user: expected 1 or more, found 0")
         }
-        Ok(ServiceLimits { directory_memory, streams_per_user })
+        Ok(ServiceLimits {
+            directory_memory,
+            streams_per_user,
+            quotas: self.limits.quotas(),
+            deadline: self.limits.deadline()?,
+        })
     }
 
     /// Who may sign in.
