@@ -105,6 +105,11 @@ def main(switchboard, waha, schemathesis, folder, arguments):
         "SWITCHBOARD__WAHA__WEBHOOK_URL": f"{url}/webhooks/waha",
         "SWITCHBOARD__WAHA__WEBHOOK_SECRET": "the secret of the webhooks of the fuzzer",
         "SWITCHBOARD__AUTH__HS256_SECRET": "the secret of the tokens of the fuzzer",
+        # One user asks for everything.
+        "SWITCHBOARD__LIMITS__READS_PER_MINUTE": "0",
+        "SWITCHBOARD__LIMITS__MUTATIONS_PER_MINUTE": "0",
+        "SWITCHBOARD__LIMITS__CONNECTS_PER_MINUTE": "0",
+        "SWITCHBOARD__LIMITS__STREAMS_PER_MINUTE": "0",
     }
     fake = [waha, "--bind", f"127.0.0.1:{waha_port}", "--time-scale", "50", "--scan-after", "2"]
     processes = []

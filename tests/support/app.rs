@@ -13,8 +13,8 @@ use switchboard_domain::ports::{Clock as _, Generation, SnapshotHead};
 use switchboard_domain::services::{Directory, Round, Services};
 use switchboard_domain::{ListKind, Session, SystemRandom, UserId, WorkerName, WorkerState};
 use switchboard_http::{
-    DatabaseHealth, Live, Page, Scope, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules,
-    Tokens, WEBHOOKS_PATH, routes,
+    DatabaseHealth, Front, Limits, Live, Page, Quotas, Scope, Secret, SignIn, State, Telemetry, TelemetryOptions,
+    TokenKey, TokenRules, Tokens, WEBHOOKS_PATH, routes,
 };
 use switchboard_waha_adapter::{
     BreakerConfig, ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig,
@@ -104,14 +104,28 @@ impl TestApp {
     /// # Panics
     /// If they cannot be started.
     pub async fn with_workers(stores: Stores, capacities: &[u32]) -> Self {
-        Self::start_with(stores, Options::default(), capacities, false).await
+        Self::start_with(stores, Options::default(), capacities, false, Quotas::NONE).await
+    }
+
+    /// Whose users may ask for so much, where others may ask for anything.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn limited(stores: Stores, quotas: Quotas) -> Self {
+        Self::start_with(stores, Options::default(), &[500], false, quotas).await
     }
 
     async fn start(stores: Stores, options: Options, reported_to: bool) -> Self {
-        Self::start_with(stores, options, &[500], reported_to).await
+        Self::start_with(stores, options, &[500], reported_to, Quotas::NONE).await
     }
 
-    async fn start_with(stores: Stores, options: Options, capacities: &[u32], reported_to: bool) -> Self {
+    async fn start_with(
+        stores: Stores,
+        options: Options,
+        capacities: &[u32],
+        reported_to: bool,
+        quotas: Quotas,
+    ) -> Self {
         let options = Options { time_scale: TIME_SCALE, ..options };
         let mut wahas = Vec::new();
         for _ in capacities {
@@ -120,7 +134,7 @@ impl TestApp {
         }
         let clock = Arc::new(TestClock::behind(if reported_to { Self::BEHIND } else { Duration::ZERO }));
         let workers = workers(&wahas, capacities);
-        let replica = Replica::start(&stores, &workers, &clock, reported_to);
+        let replica = Replica::start(&stores, &workers, &clock, reported_to, quotas);
         Self { waha: wahas[0].clone(), wahas, capacities: capacities.to_vec(), stores, clock, replica }
     }
 
@@ -135,24 +149,24 @@ impl TestApp {
 
     /// Another process on the same database and WAHA.
     pub fn replica(&self) -> Replica {
-        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, false)
+        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, false, Quotas::NONE)
     }
 
     /// The same, but that WAHA is missing in its configuration.
     pub fn replica_without(&self, n: usize) -> Replica {
         let mut workers = workers(&self.wahas, &self.capacities);
         workers.remove(n);
-        Replica::start(&self.stores, &workers, &self.clock, false)
+        Replica::start(&self.stores, &workers, &self.clock, false, Quotas::NONE)
     }
 
     /// Another process on the same database and WAHA, which is to be reported to.
     pub fn replica_reported_to(&self) -> Replica {
-        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, true)
+        Replica::start(&self.stores, &workers(&self.wahas, &self.capacities), &self.clock, true, Quotas::NONE)
     }
 
     /// A process on another database before the same WAHA.
     pub fn beside(&self, stores: &Stores) -> Replica {
-        Replica::start(stores, &workers(&self.wahas, &self.capacities), &self.clock, false)
+        Replica::start(stores, &workers(&self.wahas, &self.capacities), &self.clock, false, Quotas::NONE)
     }
 
     /// A round of the reconciler.
@@ -180,7 +194,7 @@ impl TestApp {
     /// The same, through connections of its own: what a process that is started again finds.
     pub async fn restarted(&self) -> Replica {
         let workers = workers(&self.wahas, &self.capacities);
-        Replica::start(&self.stores.reopened().await, &workers, &self.clock, false)
+        Replica::start(&self.stores.reopened().await, &workers, &self.clock, false, Quotas::NONE)
     }
 
     /// Gives that WAHA a state; returns how many sessions it lost.
@@ -339,7 +353,13 @@ impl Replica {
     /// Another worker with that secret, which has no session of ours.
     pub const OTHER_WORKER: &str = "elsewhere";
 
-    fn start(stores: &Stores, workers: &[WorkerConfig], clock: &Arc<TestClock>, reported_to: bool) -> Self {
+    fn start(
+        stores: &Stores,
+        workers: &[WorkerConfig],
+        clock: &Arc<TestClock>,
+        reported_to: bool,
+        quotas: Quotas,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let webhook = WebhookConfig {
@@ -366,6 +386,7 @@ impl Replica {
         let state = Arc::new(State {
             services: Services::new(&ports, Services::DIRECTORY_MEMORY),
             sign_in: SignIn::new(clock.clone()).with_tokens(tokens).with_api_keys(stores.api_keys.clone()),
+            limits: Limits::new(quotas, Limits::DEADLINE, clock.clone()),
             database: DatabaseHealth::new(stores.database.clone()),
             gateway,
             live: Live::new(Live::STREAMS_PER_USER, clock.clone()),
@@ -373,7 +394,10 @@ impl Replica {
             telemetry,
         });
         let served = Arc::clone(&state);
-        let app = move || App::new().wrap(Compress::default()).configure(routes(&served, "/api/trpc", Page::Off));
+        let app = move || {
+            let app = App::new().wrap(Compress::default()).wrap(Front::new(false));
+            app.configure(routes(&served, "/api/trpc", Page::Off))
+        };
         let server = HttpServer::new(app)
             .workers(1)
             // As main does: longer than any test leaves a connection idle.

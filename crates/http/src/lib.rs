@@ -2,7 +2,9 @@
 
 mod auth;
 mod error;
+mod front;
 mod health;
+mod limits;
 mod live;
 mod problem;
 mod rest;
@@ -20,7 +22,9 @@ pub use auth::{
     CookieForm, CookieRules, Jwks, KeySource, KeysOutOfReach, NoUsableKey, NotSignedIn, Principal, Secret, ShortSecret,
     SignIn, TokenKey, TokenRules, Tokens, allows,
 };
+pub use front::{Front, URL_LIMIT};
 pub use health::DatabaseHealth;
+pub use limits::{Limits, Quotas};
 pub use live::Live;
 pub use rest::openapi;
 pub use routes::routes;

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use actix_web::http::header::HeaderName;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::NotSignedIn;
-use crate::trpc::{self, Code, Issue};
+use crate::trpc::{self, Code, Issue, waiting};
 
 /// What went wrong, in the words of the tRPC error of the same kind.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -77,9 +78,9 @@ impl Problem {
     }
 
     /// What it says beside its body, by the name of the header.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (header::HeaderName, String)> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, String)> {
         let sign_in = (self.0.code() == Code::Unauthorized).then(|| (header::WWW_AUTHENTICATE, "Bearer".to_owned()));
-        let wait = self.0.retry_after().map(|wait| (header::RETRY_AFTER, trpc::whole_seconds(wait)));
+        let wait = waiting([&self.0]).into_iter().map(|(name, value)| (HeaderName::from_static(name), value));
         sign_in.into_iter().chain(wait)
     }
 
@@ -122,15 +123,32 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status());
+        let mut response = answer(self.status());
         for header in self.headers() {
             response.insert_header(header);
         }
-        response
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .content_type("application/problem+json")
-            .body(serde_json::to_string(self).unwrap_or_default())
+        response.body(serde_json::to_string(self).unwrap_or_default())
     }
+}
+
+fn answer(status: StatusCode) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).content_type("application/problem+json");
+    answer
+}
+
+/// What is answered to a URL that is longer than any is read, whatever is there: tRPC has no code for it.
+pub(crate) fn url_too_long() -> HttpResponse {
+    let status = StatusCode::URI_TOO_LONG;
+    let body = Body {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail: "The URL is too long: send fewer calls at once".into(),
+        code: "url_too_long".into(),
+        errors: Vec::new(),
+    };
+    answer(status).body(serde_json::to_string(&body).unwrap_or_default())
 }
 
 impl From<trpc::Error> for Problem {

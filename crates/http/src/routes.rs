@@ -12,7 +12,8 @@ use crate::{State, health, rest, telemetry, trpc, webhooks};
 /// Mounts everything on a server, tRPC at `trpc_path` (like `/api/trpc`) and everything below.
 pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
     let (state, trpc_path) = (Arc::clone(state), trpc_path.to_owned());
-    let router = Arc::new(trpc::user::router().observed_by(Arc::clone(&state.telemetry.calls) as _));
+    let router = trpc::user::router().deadline(state.limits.deadline);
+    let router = Arc::new(router.observed_by(Arc::clone(&state.telemetry.calls) as _));
     move |server| {
         let data = web::Data::from(Arc::clone(&state));
         let context = async move |request: &HttpRequest| {

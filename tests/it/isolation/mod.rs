@@ -27,7 +27,7 @@ const ABOUT_ONESELF: [&str; 2] = ["user.getWhatsAppSession", "user.initiateWhats
 
 /// A way to ask for something.
 #[derive(Clone, Copy)]
-enum Way<'a> {
+pub(crate) enum Way<'a> {
     /// A call of tRPC's, or a subscription.
     Alone,
     /// Two in a batch.
@@ -40,21 +40,21 @@ enum Way<'a> {
 
 /// A thing that can be asked for, and how.
 #[derive(Clone, Copy)]
-struct Case<'a> {
-    call: Call<'static>,
-    way: Way<'a>,
+pub(crate) struct Case<'a> {
+    pub(crate) call: Call<'static>,
+    pub(crate) way: Way<'a>,
 }
 
 /// What is asked for.
 #[derive(Clone, Copy)]
-struct Target<'a> {
-    name: &'a str,
-    id: &'a str,
-    group: &'a str,
+pub(crate) struct Target<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) group: &'a str,
 }
 
 /// Every procedure in every way in which it can be called.
-fn cases(document: &Document) -> Vec<Case<'_>> {
+pub(crate) fn cases(document: &Document) -> Vec<Case<'_>> {
     let mut cases = Vec::new();
     for call in user::router().procedures() {
         cases.push(Case { call, way: Way::Alone });
@@ -78,7 +78,13 @@ fn cases(document: &Document) -> Vec<Case<'_>> {
 
 impl Case<'_> {
     /// A request for the target, as that caller; its input has these fields as well.
-    fn request(&self, app: &TestApp, token: Option<&str>, target: Target<'_>, more: &[(&str, &str)]) -> RequestBuilder {
+    pub(crate) fn request(
+        &self,
+        app: &TestApp,
+        token: Option<&str>,
+        target: Target<'_>,
+        more: &[(&str, &str)],
+    ) -> RequestBuilder {
         let Target { name, id, group } = target;
         let with_more = |mut input: Value, own: &[(&str, &str)]| {
             for (field, value) in more.iter().chain(own) {
@@ -117,7 +123,7 @@ impl Case<'_> {
     }
 
     /// The status of all calls of an answer.
-    fn status(&self, answered: &Answered) -> u16 {
+    pub(crate) fn status(&self, answered: &Answered) -> u16 {
         if matches!(self.way, Way::Rest(_)) {
             return answered.status;
         }
@@ -131,7 +137,7 @@ impl Case<'_> {
         first
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let way = match self.way {
             Way::Alone => "alone",
             Way::Batched => "batched",

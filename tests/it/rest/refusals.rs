@@ -20,6 +20,7 @@ on_every_database! {
     a_connect_that_fails_tells_the_reason_which_trpc_does_not,
     who_is_not_signed_in_or_may_not_is_told_so_first,
     paths_and_methods_that_do_nothing_are_problems_too,
+    head_is_answered_as_get_is_without_the_body,
 }
 
 const PHONE: &str = "34600111222";
@@ -184,14 +185,43 @@ async fn paths_and_methods_that_do_nothing_are_problems_too(stores: Stores) {
         assert_eq!(nothing.problem(), problem(404, "unknown_path"), "{path}");
     }
     for (method, path, allow) in [
-        (Method::PUT, "/v1/session", "GET, POST"),
+        (Method::PUT, "/v1/session", "GET, HEAD, POST"),
         (Method::GET, "/v1/sessions/x", "PATCH, DELETE"),
-        (Method::POST, "/v1/sessions/x/status", "GET"),
+        (Method::POST, "/v1/sessions/x/status", "GET, HEAD"),
         (Method::OPTIONS, "/v1/sessions/x/events", "GET"),
+        (Method::HEAD, "/v1/sessions/x/events", "GET"),
         (Method::GET, "/v1/sessions/x/linked-groups/1@g.us", "PUT, DELETE"),
     ] {
         let wrong = Answered::to(app.rest(method.clone(), path, None)).await;
-        assert_eq!(wrong.problem(), problem(405, "method_not_allowed"), "{method} {path}");
+        if method == Method::HEAD {
+            assert_eq!((wrong.status, wrong.text()), (405, String::new()), "{path}");
+        } else {
+            assert_eq!(wrong.problem(), problem(405, "method_not_allowed"), "{method} {path}");
+        }
         assert_eq!(wrong.header("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+async fn head_is_answered_as_get_is_without_the_body(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let document = Document::read();
+    let name = app.pair("ana", PHONE).await;
+    let token = app.token("ana", Duration::from_mins(5), Scope::Full);
+    let mut statuses = Vec::new();
+    for operation in document.operations().filter(|operation| operation.method() == Method::GET) {
+        if operation.path.ends_with("/events") {
+            continue;
+        }
+        for (name, token) in [(&*name, Some(&*token)), ("nobodys", Some(&*token)), (&*name, None)] {
+            let path = operation.path_with(&[("name", name)]);
+            let get = Answered::to(app.rest(Method::GET, &path, token)).await;
+            let head = Answered::to(app.rest(Method::HEAD, &path, token)).await;
+            assert_eq!((head.status, head.text()), (get.status, String::new()), "{path}");
+            assert_eq!(head.headers, get.headers, "{path}");
+            statuses.push(get.status);
+        }
+    }
+    for seen in [200, 401, 404, 412] {
+        assert!(statuses.contains(&seen), "{statuses:?}");
     }
 }

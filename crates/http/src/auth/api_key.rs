@@ -6,13 +6,13 @@ use chrono::TimeDelta;
 use switchboard_domain::ports::{ApiKeyRepository, Clock};
 use switchboard_domain::{ApiKeyHash, ApiKeySecret};
 
-use super::lately::Lately;
+use super::lately::{Lately, Strangers};
 use super::{Credential, NotSignedIn, Principal};
 
 /// Who signs in with a key.
 pub(super) struct Keys {
     repository: Arc<dyn ApiKeyRepository>,
-    lately: Lately<ApiKeyHash, Option<Arc<Principal>>>,
+    lately: Lately<ApiKeyHash, Arc<Principal>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -21,8 +21,8 @@ impl Keys {
     /// a second later at most.
     const REMEMBERED: TimeDelta = TimeDelta::seconds(3);
 
-    pub(super) fn new(repository: Arc<dyn ApiKeyRepository>, clock: Arc<dyn Clock>) -> Self {
-        Self { repository, lately: Lately::new(Self::REMEMBERED, clock.clone()), clock }
+    pub(super) fn new(repository: Arc<dyn ApiKeyRepository>, strangers: Arc<Strangers>, clock: Arc<dyn Clock>) -> Self {
+        Self { repository, lately: Lately::new(Self::REMEMBERED, strangers, clock.clone()), clock }
     }
 
     /// Whose key that is.
@@ -68,6 +68,10 @@ mod tests {
         ApiKey::new(&SystemRandom, user, name, Scope::Read, ttl, now()).unwrap()
     }
 
+    fn keys(repository: MockApiKeyRepository, clock: &Arc<FakeClock>) -> Keys {
+        Keys::new(Arc::new(repository), Strangers::new(clock.clone()), clock.clone())
+    }
+
     #[tokio::test]
     async fn a_key_is_looked_up_once_in_three_seconds_however_often_it_is_shown() {
         let (key, secret) = key(None);
@@ -79,7 +83,7 @@ mod tests {
             .withf(move |asked| *asked == hash)
             .times(2)
             .returning(move |_| Ok(Some(found.clone())));
-        let keys = Keys::new(Arc::new(repository), clock.clone());
+        let keys = keys(repository, &clock);
         for seconds in [0, 0, 2, 1, 2] {
             clock.advance(Duration::from_secs(seconds));
             for _ in 0..100 {
@@ -96,7 +100,7 @@ mod tests {
         let mut answers =
             [Some(key.clone()), Some(ApiKey { revoked_at: Some(now()), ..key.clone() }), None].into_iter();
         repository.expect_find().times(3).returning(move |_| Ok(answers.next().unwrap()));
-        let keys = Keys::new(Arc::new(repository), clock.clone());
+        let keys = keys(repository, &clock);
         let is_good = async || keys.principal(secret.expose()).await.map(|principal| principal.expires_at);
         assert_eq!(is_good().await, Ok(key.expires_at));
         for seconds in [2, 1, 3] {
@@ -112,7 +116,7 @@ mod tests {
         let unavailable = || StorageError::unavailable(std::io::Error::other("gone"));
         repository.expect_find().times(1).returning(move |_| Err(unavailable()));
         repository.expect_find().times(1).returning(|_| Err(StorageError::Conflict));
-        let keys = Keys::new(Arc::new(repository), clock);
+        let keys = keys(repository, &clock);
         for bad in ["swb_", "swb_x", &secret.expose().to_uppercase()] {
             assert_eq!(keys.principal(bad).await, Err(NotSignedIn::Refused), "{bad}");
         }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use switchboard_domain::Scope;
 use switchboard_domain::ports::{Clock, WebSessionToken, WebSessions};
 
-use super::lately::Lately;
+use super::lately::{Lately, Strangers};
 use super::origin::Origins;
 use super::{Credential, NotSignedIn, Principal, Secret};
 
@@ -44,7 +44,7 @@ pub(super) struct Cookies {
     form: CookieForm,
     origins: Origins,
     sessions: Arc<dyn WebSessions>,
-    lately: Lately<WebSessionToken, Option<Arc<Principal>>>,
+    lately: Lately<WebSessionToken, Arc<Principal>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,10 +55,15 @@ impl Cookies {
     /// Longer ones are nobody's: better-auth has 32 characters, Auth.js 36 or 64.
     const TOKEN_BYTES: usize = 512;
 
-    pub(super) fn new(rules: CookieRules, sessions: Arc<dyn WebSessions>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        rules: CookieRules,
+        sessions: Arc<dyn WebSessions>,
+        strangers: Arc<Strangers>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let CookieRules { names, form, origins } = rules;
         let secure: Vec<_> = names.iter().map(|name| format!("__Secure-{name}")).collect();
-        let lately = Lately::new(Self::REMEMBERED, clock.clone());
+        let lately = Lately::new(Self::REMEMBERED, strangers, clock.clone());
         Self { names: [secure, names].concat(), form, origins: Origins(origins), sessions, lately, clock }
     }
 
@@ -138,7 +143,7 @@ mod tests {
     fn cookies(form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
         let names = vec!["better-auth.session_token".to_owned(), "other".to_owned()];
         let rules = CookieRules { names, form, origins: vec!["https://app.example.com".to_owned()] };
-        Cookies::new(rules, Arc::new(sessions), clock.clone())
+        Cookies::new(rules, Arc::new(sessions), Strangers::new(clock.clone()), clock.clone())
     }
 
     fn better_auth() -> CookieForm {

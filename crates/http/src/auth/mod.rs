@@ -85,7 +85,7 @@ pub struct Secret(SecretString);
 pub struct ShortSecret;
 
 impl Principal {
-    /// Whether they may make that call.
+    /// Whether their scope is wide enough for that call.
     ///
     /// # Errors
     /// [`crate::trpc::Code::Forbidden`] if their scope is too narrow for it.

@@ -9,6 +9,7 @@ use switchboard_domain::ports::{ApiKeyRepository, Clock, WebSessions};
 
 use super::api_key::Keys;
 use super::cookie::{CookieRules, Cookies};
+use super::lately::Strangers;
 use super::{Credential, NotSignedIn, Principal, Tokens};
 use crate::trpc::ConnectionParams;
 
@@ -17,6 +18,7 @@ pub struct SignIn {
     tokens: Option<Tokens>,
     keys: Option<Keys>,
     cookies: Option<Cookies>,
+    strangers: Arc<Strangers>,
     clock: Arc<dyn Clock>,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Caller {
 impl SignIn {
     /// Nobody can, yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { tokens: None, keys: None, cookies: None, clock }
+        Self { tokens: None, keys: None, cookies: None, strangers: Strangers::new(clock.clone()), clock }
     }
 
     /// With tokens.
@@ -42,13 +44,14 @@ impl SignIn {
     /// With API keys.
     #[must_use]
     pub fn with_api_keys(self, keys: Arc<dyn ApiKeyRepository>) -> Self {
-        Self { keys: Some(Keys::new(keys, self.clock.clone())), ..self }
+        Self { keys: Some(Keys::new(keys, self.strangers.clone(), self.clock.clone())), ..self }
     }
 
     /// With the session cookies of a web application.
     #[must_use]
     pub fn with_cookies(self, rules: CookieRules, sessions: Arc<dyn WebSessions>) -> Self {
-        Self { cookies: Some(Cookies::new(rules, sessions, self.clock.clone())), ..self }
+        let cookies = Cookies::new(rules, sessions, self.strangers.clone(), self.clock.clone());
+        Self { cookies: Some(cookies), ..self }
     }
 
     /// Fetches the keys that tokens are checked with, again and again, for ever.

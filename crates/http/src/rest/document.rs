@@ -21,7 +21,10 @@ twin of a tRPC procedure, which `x-trpc-procedure` names, and comes to the same.
 - **Input**: parameters, fields and headers that are not described are ignored. Wrong ones are all named in one answer.
 - **Problems** (RFC 9457) have a `code` for programs, which never changes, and a sentence for people. Where it helps to wait,
   `Retry-After` says how long. A path where there is nothing is `unknown_path` (404), a method that does nothing at its path
-  `method_not_allowed` (405, with `Allow`).
+  `method_not_allowed` (405, with `Allow`), and a URL of more than 32 KiB `url_too_long` (414).
+- **Limits**: who asks for too much is told so (`rate_limited`), with `RateLimit-Policy` and `RateLimit` as in
+  draft-ietf-httpapi-ratelimit-headers-11.
+- **HEAD** answers like GET, without a body, but for the events.
 - **Times** are in UTC, with milliseconds: `2026-11-23T09:30:00.000Z`.
 - Answers may have more fields than are described, and `status` other words.
 ";
@@ -179,9 +182,12 @@ fn refused(problems: &[Problem]) -> Json {
         "content": { "application/problem+json": { "schema": schema, "examples": examples } },
     });
     let seconds = json!({ "type": "integer", "minimum": 0 });
+    let text = json!({ "type": "string" });
     for (header, name, about, schema) in [
-        (header::RETRY_AFTER, "Retry-After", "After how many seconds to try again.", seconds),
-        (header::WWW_AUTHENTICATE, "WWW-Authenticate", "How to sign in.", json!({ "type": "string" })),
+        (header::RETRY_AFTER.as_str(), "Retry-After", "After how many seconds to try again.", seconds),
+        ("ratelimit-policy", "RateLimit-Policy", "The quota: `q` requests in `w` seconds.", text.clone()),
+        ("ratelimit", "RateLimit", "What is left of it: `r` requests for `t` seconds.", text.clone()),
+        (header::WWW_AUTHENTICATE.as_str(), "WWW-Authenticate", "How to sign in.", text),
     ] {
         let said = |problem: &Problem| problem.headers().any(|(said, _)| said == header);
         if problems.iter().any(said) {

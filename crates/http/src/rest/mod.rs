@@ -17,7 +17,7 @@ pub(crate) mod viewer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError as _, web};
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ use self::operation::Operation;
 use crate::State;
 use crate::live;
 use crate::problem::Problem;
-use crate::trpc::{Code, Error, WORTH_COMPRESSING};
+use crate::trpc::{Code, Error, Kind, WORTH_COMPRESSING};
 
 /// What all paths begin with.
 const ROOT: &str = "/v1";
@@ -71,16 +71,22 @@ pub(crate) fn routes(server: &mut web::ServiceConfig) {
 
 /// The operations of a path. Other methods are told which there are.
 fn mount(path: &str, operations: Vec<Rc<Operation>>) -> actix_web::Resource {
-    let methods: Vec<_> = operations.iter().map(|operation| operation.method.as_str()).collect();
-    let allow = methods.join(", ");
-    let resource = operations.into_iter().fold(web::resource(path), |resource, operation| {
-        let route = web::method(operation.method.clone());
-        resource.route(route.to(move |state: web::Data<State>, request: HttpRequest, payload: web::Payload| {
+    let routes: Vec<_> = operations.into_iter().flat_map(methods).collect();
+    let allow = routes.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
+    let resource = routes.into_iter().fold(web::resource(path), |resource, (method, operation)| {
+        let handler = move |state: web::Data<State>, request: HttpRequest, payload: web::Payload| {
             let operation = Rc::clone(&operation);
             async move { operation.answer(state.into_inner(), request, payload).await }
-        }))
+        };
+        resource.route(web::method(method).to(handler))
     });
     resource.default_service(web::to(move || std::future::ready(wrong_method(allow.clone()))))
+}
+
+/// The methods for which an operation is mounted: what may be got may be asked for without its body, too, but for streams.
+fn methods(operation: Rc<Operation>) -> impl Iterator<Item = (Method, Rc<Operation>)> {
+    let head = (operation.twin.kind == Kind::Query).then_some(Method::HEAD);
+    [operation.method.clone()].into_iter().chain(head).map(move |method| (method, Rc::clone(&operation)))
 }
 
 fn wrong_method(allow: String) -> impl Responder {

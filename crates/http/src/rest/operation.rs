@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::schema::JsonSchema;
 use crate::telemetry::{Api, Told};
 use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
-use crate::{State, error};
+use crate::{State, error, limits};
 
 /// What is at a path below `/v1`, for one method.
 pub(super) struct Operation {
@@ -174,12 +174,14 @@ impl Operation {
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
         let (began, telemetry) = (Instant::now(), Arc::clone(&state.telemetry.calls));
+        let until = began + state.limits.deadline;
         let incoming = state.telemetry.incoming(&request);
         let principal = state.sign_in.principal(&request).await;
         let user = principal.as_ref().ok().map(|principal| principal.user.clone());
         let told = Told { api: Api::Rest, call: Some(&self.twin), incoming: Some(&incoming), user: user.as_ref() };
         let span = telemetry.span(told);
-        let answer = self.answer_to(principal, state, request, payload).instrument(span.clone()).await;
+        let answer = self.answer_to(principal, state, request, payload).instrument(span.clone());
+        let answer = trpc::by(Some(until), answer).await.map_err(Problem::from).flatten();
         telemetry.done(told, &span, answer.as_ref().err().map(Problem::error), began.elapsed());
         answer
     }
@@ -192,7 +194,7 @@ impl Operation {
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
         let principal = principal?;
-        principal.authorize(&self.twin)?;
+        state.admit(&principal, &self.twin)?;
         let input = input::of(self, &request, payload).await?;
         let act = || (self.act)(Caller { principal, state, request }, input);
         AssertUnwindSafe(async { act().await }).catch_unwind().await.unwrap_or_else(|_| {
@@ -218,6 +220,7 @@ impl Operation {
         refusals.extend((self.method != Method::GET).then(|| NotSignedIn::NotJson.into()));
         // They differ in the scope's name alone.
         refusals.extend(Scope::ALL.into_iter().find_map(|scope| scope::authorize(scope, &self.twin).err()));
+        refusals.extend([limits::example(&self.twin), trpc::too_long()]);
         let issues = (self.check)(input::example_of_wrong(self));
         refusals.extend((!issues.is_empty()).then(|| trpc::Error::input(issues)));
         refusals.extend(self.refusals.iter().cloned());

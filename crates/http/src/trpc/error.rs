@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Code, Issue};
+use super::{Code, Exceeded, Issue};
 
 /// Why a call failed, as its caller is told: never a stack, and the cause stays here.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +19,22 @@ pub struct Error {
     retry_after: Option<Duration>,
     reason: Option<&'static str>,
     cause: Option<Box<str>>,
+    /// Elsewhere, since errors are handed about and this is seldom there.
+    exceeded: Option<Box<Exceeded>>,
 }
 
 impl Error {
     /// A failure in words meant for the caller.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), issues: None, retry_after: None, reason: None, cause: None }
+        Self {
+            code,
+            message: message.into(),
+            issues: None,
+            retry_after: None,
+            reason: None,
+            cause: None,
+            exceeded: None,
+        }
     }
 
     /// A failure without words of its own: its message is the code's key, as with tRPC.
@@ -49,6 +59,12 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..self }
+    }
+
+    /// Tells the caller which quota is used up, beside when there is more of it: see [`Error::with_retry_after`].
+    #[must_use]
+    pub fn with_exceeded(self, exceeded: Exceeded) -> Self {
+        Self { exceeded: Some(Box::new(exceeded)), ..self }
     }
 
     /// Adds a stable word for programs, sent as `data.reason`: codes like `PRECONDITION_FAILED` have
@@ -98,6 +114,11 @@ impl Error {
     /// How long the caller should wait, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The quota that is used up, if that is why.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        self.exceeded.as_deref().copied()
     }
 
     /// The error object of an answer. `path` is absent from errors of the whole request.

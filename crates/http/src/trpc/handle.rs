@@ -1,10 +1,10 @@
 //! From a request to its response: the checks in tRPC's order, the calls at the same time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::time::Instant;
 
 use super::pending::{Answer, Attempt, Pending, Room};
 use super::procedure::Procedure;
@@ -12,6 +12,7 @@ use super::request::{Asked, Inputs};
 use super::response::Body;
 use super::{
     Code, ConnectionParams, Error, KeepAlive, Kind, Request, Response, Router, Transformer, envelope, jsonl, sse,
+    waiting,
 };
 
 impl<C: Clone + Send + 'static> Router<C> {
@@ -72,6 +73,7 @@ impl<C: Clone + Send + 'static> Router<C> {
         let inputs = inputs.of_calls(paths.len(), self.default_transformer);
         let calls = paths.into_iter().zip(procedures).zip(inputs).enumerate();
         let room = Arc::new(Room::default());
+        let until = self.deadline.map(|deadline| Instant::now() + deadline);
         Ok(Calls {
             form: match (streamed, batch) {
                 (true, _) => Form::Lines,
@@ -98,6 +100,7 @@ impl<C: Clone + Send + 'static> Router<C> {
                             authorize: Arc::clone(&self.authorize),
                             observer: self.observer.clone(),
                             wrong_method: wrong_kind.map(|_| request.method.to_owned()),
+                            until,
                         },
                     }
                 })
@@ -174,7 +177,8 @@ impl<C: Clone + Send + 'static> Calls<C> {
         let observed = attempt.observed();
         let begun = attempt.begin(&path, Procedure::stream);
         let events = observed.outcome(async { begun?.finished().await }).await;
-        Response::events(sse::body(events, path, transformer, keep_alive).boxed())
+        let headers = waiting(events.as_ref().err());
+        Response::events(sse::body(events, path, transformer, keep_alive).boxed()).with_headers(headers)
     }
 }
 
@@ -196,8 +200,8 @@ fn one_kind(kinds: impl Iterator<Item = Kind> + Clone) -> Result<Option<Kind>, E
 
 /// The response with these answers, of which `body` is made.
 fn answered(answers: &[Answer], body: String) -> Response {
-    let retry_after = answers.iter().filter_map(Answer::retry_after).max();
-    Response::json(status(answers), Body::Full(body.into())).with_header("retry-after", retry_after.map(whole_seconds))
+    let headers = waiting(answers.iter().filter_map(Answer::error));
+    Response::json(status(answers), Body::Full(body.into())).with_headers(headers)
 }
 
 /// The status that all calls have, else "multi-status".
@@ -207,13 +211,10 @@ fn status(answers: &[Answer]) -> u16 {
     if statuses.all(|status| status == first) { first } else { 207 }
 }
 
-/// Whole seconds, rounded up, as `retry-after` has them.
-pub(crate) fn whole_seconds(wait: Duration) -> String {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
     use serde_json::{Value as Json, json};
 
@@ -233,6 +234,9 @@ mod tests {
         .query("busy", async |_, (): ()| Err::<(), _>(busy(1_500)))
         .query("busier", async |_, (): ()| Err::<(), _>(busy(7_000)))
         .subscription("ticks", async |_, (): ()| Ok(stream::iter([Event::<()>::Return])))
+        .subscription("hesitates", async |_, (): ()| {
+            std::future::pending::<Result<stream::Empty<Event<()>>, _>>().await
+        })
         .subscription("refused", async |_, (): ()| Err::<stream::Empty<Event<()>>, _>(Error::of(Code::NotFound)))
         .subscription("collapses", async |_, (): ()| -> Result<stream::Empty<Event<()>>, Error> { panic!("the cause") })
     }
@@ -287,6 +291,29 @@ mod tests {
 
         let (status, _, retry_after) = get(true, "busy", "").await;
         assert_eq!((status, retry_after.as_deref()), (429, Some("2")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_answered_in_time_with_what_has_come_of_it() {
+        let begun = Instant::now();
+        let router = router().deadline(Duration::from_mins(1));
+        // More at the same time than are made at the same time.
+        let paths = ["never"; 3 * AT_THE_SAME_TIME].join(",") + ",nothing";
+        let response = router.handle(|_| true, &request(&format!("nothing,{paths}"), "batch=1", None)).await;
+        assert_eq!((response.status, begun.elapsed().as_secs()), (207, 60));
+        let Body::Full(body) = response.body else { panic!("it is no stream") };
+        let answers: Vec<Json> = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&answers[0], answers.last().unwrap()), (&json!({"result": {}}), &json!({"result": {}})));
+        for late in &answers[1..answers.len() - 1] {
+            let data = &late["error"]["data"];
+            assert_eq!((&data["code"], &data["reason"]), (&json!("GATEWAY_TIMEOUT"), &json!("deadline")));
+        }
+
+        let response = router.handle(|_| true, &request("hesitates", "", None)).await;
+        let Body::Stream(events) = response.body else { panic!("it streams") };
+        let events: Vec<_> = events.collect().await;
+        let error = String::from_utf8(events.concat()).unwrap();
+        assert!(error.contains("serialized-error") && error.contains("deadline"), "{error}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //! `data.zodError` included, and never a stack.
 
 mod code;
+mod deadline;
 mod envelope;
 mod error;
 mod handle;
@@ -23,13 +24,14 @@ mod service;
 mod sse;
 mod superjson;
 mod surrogates;
+mod waiting;
 
 pub mod user;
 
 pub use code::Code;
+pub(crate) use deadline::{by, too_long};
 pub use error::Error;
 pub(crate) use error::ErrorData;
-pub(crate) use handle::whole_seconds;
 pub use input::{
     Boolean, Defaulted, Field, Fields, Form, Input, Integer, Issue, Optional, Parsed, Problem, Schema, Text, Value,
     boolean, integer, string,
@@ -43,3 +45,5 @@ pub use service::{BODY_LIMIT, service};
 pub(crate) use service::{WORTH_COMPRESSING, read_body};
 pub use sse::{Event, KeepAlive};
 pub use superjson::Transformer;
+pub use waiting::Exceeded;
+pub(crate) use waiting::headers as waiting;

@@ -3,16 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, CatchUnwind};
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::envelope::{self, Outcome};
 use super::procedure::{Procedure, Run};
 use super::router::Authorize;
-use super::{Call, Code, Error, Observer, Transformer, Value};
+use super::{Call, Code, Error, Observer, Transformer, Value, by};
 
 /// One call, not yet made.
 pub(super) struct Pending<C> {
@@ -32,6 +32,8 @@ pub(super) struct Attempt<C> {
     pub(super) observer: Option<Arc<dyn Observer<C>>>,
     /// The method of the request, if the procedure is not called with it.
     pub(super) wrong_method: Option<String>,
+    /// When it has to be answered.
+    pub(super) until: Option<Instant>,
 }
 
 /// A call whose outcome somebody may want to see.
@@ -49,6 +51,7 @@ pub(super) struct Begun<T> {
     /// The procedure's.
     name: &'static str,
     answer: CatchUnwind<AssertUnwindSafe<BoxFuture<'static, Result<T, Error>>>>,
+    until: Option<Instant>,
 }
 
 /// How much the answers of a request already are together. A batch may ask for the longest list a hundred times.
@@ -124,7 +127,7 @@ impl<C: Clone + Send + 'static> Attempt<C> {
             Ok(AssertUnwindSafe(run(self.context, self.input)).catch_unwind())
         };
         let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| Err(panicked(name)))?;
-        Ok(Begun { name, answer })
+        Ok(Begun { name, answer, until: self.until })
     }
 }
 
@@ -141,7 +144,7 @@ impl<C> Observed<C> {
 
 impl<T> Begun<T> {
     pub(super) async fn finished(self) -> Result<T, Error> {
-        self.answer.await.unwrap_or_else(|_| Err(panicked(self.name)))
+        by(self.until, self.answer).await?.unwrap_or_else(|_| Err(panicked(self.name)))
     }
 }
 
@@ -160,7 +163,7 @@ impl Answer {
         self.outcome.as_ref().map_or_else(|error| error.code().http_status(), |_| 200)
     }
 
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.outcome.as_ref().err()?.retry_after()
+    pub(super) fn error(&self) -> Option<&Error> {
+        self.outcome.as_ref().err()
     }
 }

@@ -67,6 +67,11 @@ impl Response {
         self
     }
 
+    pub(super) fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers.into_iter().map(|(name, value)| (name, value.into())));
+        self
+    }
+
     /// A header, if it has it.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| &**value)

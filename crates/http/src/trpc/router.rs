@@ -71,6 +71,7 @@ pub struct Router<C> {
     pub(super) default_transformer: Transformer,
     pub(super) keep_alive: Option<KeepAlive>,
     pub(super) observer: Option<Arc<dyn Observer<C>>>,
+    pub(super) deadline: Option<Duration>,
 }
 
 impl<C: Clone + Send + 'static> Router<C> {
@@ -88,6 +89,7 @@ impl<C: Clone + Send + 'static> Router<C> {
             default_transformer: Transformer::Plain,
             keep_alive: Some(KeepAlive::default()),
             observer: None,
+            deadline: None,
         }
     }
 
@@ -114,6 +116,13 @@ impl<C: Clone + Send + 'static> Router<C> {
     #[must_use]
     pub fn observed_by(self, observer: Arc<dyn Observer<C>>) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// Answers whatever has come of a request after that time; a subscription has to begin by then. Without it, calls take as
+    /// long as they take.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Adds a query.
@@ -188,6 +197,7 @@ impl<C> fmt::Debug for Router<C> {
             .field("max_batch_size", &self.max_batch_size)
             .field("default_transformer", &self.default_transformer)
             .field("keep_alive", &self.keep_alive)
+            .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }

@@ -109,6 +109,10 @@ impl File {
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .insert_header((ContentType::name(), &*self.kind));
+        if self.kind.starts_with("text/html") {
+            // What opened it, or what it opens, has no hold of it.
+            answer.insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"));
+        }
         if self.known_to(request) { answer.finish() } else { answer.body(self.content.clone()) }
     }
 

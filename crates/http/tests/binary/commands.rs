@@ -181,6 +181,12 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("AUTH__COOKIE__COLUMN", "x", &["auth.cookie", "column"]),
         ("WAHA__API_KEY", "two\nlines", &["waha", "API key"]),
         ("WAHA__LISTS_MAX_BYTES", "0", &["waha.lists_max_bytes", "1024"]),
+        ("LIMITS__READS_PER_MINUTE", "-1", &["limits.reads_per_minute", "-1"]),
+        ("LIMITS__REQUEST_SECONDS", "0", &["limits.request_seconds", "1 to 3600"]),
+        ("LIMITS__HEAD_SECONDS", "3601", &["limits.head_seconds", "1 to 3600"]),
+        ("LIMITS__CONNECTIONS", "0", &["limits.connections", "1 or more"]),
+        ("LIMITS__READS", "1", &["limits", "reads"]),
+        ("SERVER__HTTPS_ONLY", "maybe", &["server.https_only", "maybe"]),
         ("LOG__FORMAT", "xml", &["log.format", "json"]),
         ("LOG__FILTER", "switchboard=loudly", &["log.filter"]),
     ];

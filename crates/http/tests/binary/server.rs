@@ -62,6 +62,11 @@ impl Server {
             ("WAHA__WEBHOOK_URL", &*reports),
             ("WAHA__WEBHOOK_SECRET", "what the fake WAHA signs with"),
             ("AUTH__HS256_SECRET", SECRET),
+            // Loads are of few users.
+            ("LIMITS__READS_PER_MINUTE", "0"),
+            ("LIMITS__MUTATIONS_PER_MINUTE", "0"),
+            ("LIMITS__CONNECTS_PER_MINUTE", "0"),
+            ("LIMITS__STREAMS_PER_MINUTE", "0"),
         ];
         command.arg("serve").current_dir(folder.path()).env_clear();
         // Where the commands that go before the program are.
@@ -159,6 +164,11 @@ impl Server {
     /// The status of a plain GET.
     pub(crate) async fn status(&self, path: &str) -> u16 {
         self.get(path).await.status().as_u16()
+    }
+
+    /// A request that has not been sent.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
     }
 
     /// A procedure's call that has not been sent; `Value::Null` is no input.

@@ -2,6 +2,9 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+/// Its style is part of it.
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'none'";
+
 /// The page, with commands that can be copied as they stand. `here` is where this server was asked, `waha` where the
 /// fake WAHA listens.
 pub(crate) fn page(here: &str, waha: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod indexed;
+mod limits;
 mod telemetry;
 mod waha;
 
@@ -22,6 +23,7 @@ use url::Url;
 use self::auth::Auth;
 pub(crate) use self::auth::{AuthConfig, KeysAt};
 use self::indexed::Indexed;
+use self::limits::Limits;
 use self::telemetry::{Log, Metrics, Traces};
 use self::waha::Waha;
 use super::tls::{Tls, TlsFiles};
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     auth: Auth,
     directory: Directory,
     streams: Streams,
+    limits: Limits,
     log: Log,
     metrics: Metrics,
     traces: Traces,
@@ -56,6 +59,7 @@ struct Server {
     page: bool,
     tls_certificate: Option<String>,
     tls_key: Option<String>,
+    https_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +93,7 @@ impl Default for Server {
             page: true,
             tls_certificate: None,
             tls_key: None,
+            https_only: false,
         }
     }
 }
@@ -128,6 +133,12 @@ pub(crate) struct ServerConfig {
     pub(crate) page: Page,
     /// Where the certificate is, if the server encrypts by itself.
     pub(crate) tls: Option<TlsFiles>,
+    /// Whether browsers are told to come by https only.
+    pub(crate) https_only: bool,
+    /// Connections at the same time, at most.
+    pub(crate) connections: usize,
+    /// How long the first request on a connection may take to arrive, without its body.
+    pub(crate) head: Duration,
 }
 
 impl ServerConfig {
@@ -212,6 +223,9 @@ impl Config {
             shutdown: Duration::from_secs(*shutdown_seconds),
             page: if *page { Page::On } else { Page::Off },
             tls: self.server.tls()?,
+            https_only: self.server.https_only,
+            connections: self.limits.connections()?,
+            head: self.limits.head()?,
         })
     }
 
@@ -236,7 +250,12 @@ impl Config {
         if streams_per_user == 0 {
             bail!("streams.per_user: expected 1 or more, found 0")
         }
-        Ok(ServiceLimits { directory_memory, streams_per_user })
+        Ok(ServiceLimits {
+            directory_memory,
+            streams_per_user,
+            quotas: self.limits.quotas(),
+            deadline: self.limits.deadline()?,
+        })
     }
 
     /// Who may sign in.

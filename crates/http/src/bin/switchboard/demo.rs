@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use anyhow::Context as _;
@@ -15,7 +16,8 @@ use switchboard_domain::{
     Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, SessionName, SystemClock, SystemRandom, UserId,
 };
 use switchboard_http::{
-    Live, Page, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH,
+    Limits, Live, Page, Quotas, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules, Tokens,
+    WEBHOOKS_PATH,
 };
 use switchboard_sqlite_adapter::{SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig};
@@ -57,8 +59,13 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let tokens = Tokens::new(rules.clone(), clock.clone()).with_secret(&secret);
     let sign_in = SignIn::new(clock.clone()).with_tokens(tokens);
     let door = web::Data::new(TokenKey::new(&secret, rules, clock));
-    let limits =
-        ServiceLimits { directory_memory: Services::DIRECTORY_MEMORY, streams_per_user: Live::STREAMS_PER_USER };
+    let limits = ServiceLimits {
+        directory_memory: Services::DIRECTORY_MEMORY,
+        streams_per_user: Live::STREAMS_PER_USER,
+        // Nobody is to be protected from anybody.
+        quotas: Quotas::NONE,
+        deadline: Limits::DEADLINE,
+    };
     let telemetry = Telemetry::new(TelemetryOptions::default(), Arc::new(SystemClock), &SystemRandom);
     let state = wiring::state(&storage, gateway, webhooks, sign_in, limits, telemetry);
 
@@ -80,6 +87,9 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         trpc_path: "/api/trpc".to_owned(),
         cors_origins: Vec::new(),
         cookies: false,
+        https_only: false,
+        connections: ServerConfig::CONNECTIONS,
+        head: ServerConfig::HEAD,
         drain: Duration::ZERO,
         shutdown: Duration::from_secs(5),
         page: Page::Demo,
@@ -133,7 +143,10 @@ fn announce(bind: SocketAddr, waha: &str) {
 async fn commands_page(request: actix_web::HttpRequest, waha: web::Data<FakeWaha>) -> HttpResponse {
     let connection = request.connection_info();
     let here = format!("{}://{}", connection.scheme(), connection.host());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(commands::page(&here, &waha.url()))
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, commands::POLICY))
+        .body(commands::page(&here, &waha.url()))
 }
 
 #[derive(Deserialize)]

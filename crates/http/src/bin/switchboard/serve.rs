@@ -1,7 +1,9 @@
 //! `switchboard serve`: the API in front of a real WAHA.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_cors::Cors;
@@ -14,7 +16,7 @@ use anyhow::Context as _;
 use socket2::SockRef;
 use switchboard_domain::ports::Clock as _;
 use switchboard_domain::{SystemClock, SystemRandom};
-use switchboard_http::{State, Telemetry, routes};
+use switchboard_http::{Front, State, Telemetry, routes};
 use tokio::net::TcpSocket;
 
 use super::config::{Config, ServerConfig};
@@ -23,6 +25,9 @@ use super::{migrate, telemetry, wiring};
 
 /// How many connections may wait to be taken.
 const BACKLOG: u32 = 2048;
+
+/// Threads that answer requests, at most: no server is made of more.
+const MOST_WORKERS: usize = 512;
 
 /// How long an idle connection is kept: longer than proxies keep theirs, which would otherwise send a request into one that
 /// is being closed.
@@ -105,13 +110,13 @@ pub(crate) fn start(
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> anyhow::Result<Server> {
     let (state, trpc_path, origins) = (Arc::clone(state), config.trpc_path.clone(), config.cors_origins.clone());
-    let (page, cookies) = (config.page, config.cookies);
+    let (page, cookies, front) = (config.page, config.cookies, Front::new(config.https_only));
     let app = move || {
         let stopping = Arc::clone(&state);
         App::new()
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins, cookies)))
-            // Last, and so around all others: what a browser asks first is answered by one of them.
+            // Around those before: what a browser asks first is answered by one of them.
             .wrap_fn(move |request, service| {
                 let id = stopping.telemetry.request_id(&request);
                 let (answer, state) = (service.call(request), Arc::clone(&stopping));
@@ -125,14 +130,17 @@ pub(crate) fn start(
                     Ok(answer)
                 }
             })
+            // Last, and so around all others.
+            .wrap(front)
             .configure(routes(&state, &trpc_path, page))
             .configure(more.clone())
     };
-    let server = HttpServer::new(app);
-    let server = match config.workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    };
+    let workers = config.workers.unwrap_or_else(|| available_parallelism().map_or(2, NonZero::get).min(MOST_WORKERS));
+    let server = HttpServer::new(app)
+        .workers(workers)
+        // Of each worker; connections beyond that wait to be taken.
+        .max_connections(config.connections.div_ceil(workers))
+        .client_request_timeout(config.head);
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls.server_config()?)?,
         None => server.listen(listener)?,
@@ -219,7 +227,7 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
     /// How long a browser may remember the answer to its preflight.
     const REMEMBERED: Duration = Duration::from_hours(1);
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers([
             "authorization",
             "content-type",
@@ -229,7 +237,7 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
             "x-api-key",
             "x-request-id",
         ])
-        .expose_headers(["retry-after", "x-request-id"])
+        .expose_headers(["retry-after", "ratelimit", "ratelimit-policy", "x-request-id"])
         .max_age(usize::try_from(REMEMBERED.as_secs()).ok());
     let cors = if cookies { cors.supports_credentials() } else { cors };
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

@@ -1,6 +1,7 @@
 //! Adapters to ports: besides `demo`, the only place that names them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
@@ -12,7 +13,9 @@ use switchboard_domain::ports::{
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
-use switchboard_http::{CookieRules, DatabaseHealth, Jwks, Live, SignIn, State, Telemetry, TokenKey, Tokens};
+use switchboard_http::{
+    CookieRules, DatabaseHealth, Jwks, Limits, Live, Quotas, SignIn, State, Telemetry, TokenKey, Tokens,
+};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
@@ -173,6 +176,10 @@ pub(crate) struct ServiceLimits {
     /// Bytes for lists in memory.
     pub(crate) directory_memory: u64,
     pub(crate) streams_per_user: usize,
+    /// What users may ask for in a minute.
+    pub(crate) quotas: Quotas,
+    /// How long a request may take.
+    pub(crate) deadline: Duration,
 }
 
 /// Everything a request works with. What outlives a request runs on the present runtime.
@@ -202,7 +209,8 @@ pub(crate) fn state(
     let services = Services::new(&ports, limits.directory_memory);
     let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
     let database = DatabaseHealth::new(storage.database.clone());
-    Arc::new(State { services, sign_in, database, gateway, live, webhooks, telemetry })
+    let limits = Limits::new(limits.quotas, limits.deadline, Arc::new(SystemClock));
+    Arc::new(State { services, sign_in, limits, database, gateway, live, webhooks, telemetry })
 }
 
 /// The name of a WAHA server that is not one of a list.

@@ -46,7 +46,7 @@ impl Context {
 
     /// Whether that call may be made.
     fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
-        self.principal()?.authorize(call)
+        self.state.admit(self.principal()?, call)
     }
 }
 
