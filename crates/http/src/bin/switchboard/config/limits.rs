@@ -40,8 +40,8 @@ impl ServerConfig {
     /// Connections, unless said otherwise: they take some kilobytes each, and a file descriptor.
     pub(crate) const CONNECTIONS: usize = 25_000;
 
-    /// How long a request's head may take, unless said otherwise.
-    pub(crate) const HEAD: Duration = Duration::from_secs(5);
+    /// How long a request's head may take, unless said otherwise: a busy client may connect long before it sends.
+    pub(crate) const HEAD: Duration = Duration::from_secs(10);
 }
 
 impl Limits {
