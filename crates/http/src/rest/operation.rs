@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use switchboard_domain::ports::{GatewayError, StorageError};
-use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
+use switchboard_domain::{Error as DomainError, Means, Precondition, Scope, UserId};
 
 use super::input;
 use super::schema::Schema;
@@ -85,6 +85,11 @@ impl Caller {
     /// As whom.
     pub(super) fn user(&self) -> &UserId {
         &self.principal.user
+    }
+
+    /// By what means.
+    pub(super) fn means(&self) -> Means {
+        self.principal.means()
     }
 }
 

@@ -18,5 +18,7 @@ mod sqlite_faults;
 #[cfg(test)]
 mod two_servers;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod wire;
 mod workers;

@@ -10,10 +10,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use chrono::TimeDelta;
 use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use switchboard_domain::services::Services;
+use switchboard_domain::services::{AuditTrail, Services};
 use switchboard_http::{Live, Page, WEBHOOKS_PATH};
 use switchboard_waha_adapter::{ClientConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
@@ -35,6 +36,7 @@ pub(crate) struct Config {
     waha: Waha,
     auth: Auth,
     directory: Directory,
+    audit: Audit,
     streams: Streams,
     log: Log,
 }
@@ -63,6 +65,12 @@ struct Database {
 #[serde(deny_unknown_fields, default)]
 struct Directory {
     memory_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Audit {
+    retention_days: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +118,12 @@ impl Default for Database {
 impl Default for Streams {
     fn default() -> Self {
         Self { per_user: Live::STREAMS_PER_USER }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: AuditTrail::KEPT_FOR_DAYS }
     }
 }
 
@@ -167,6 +181,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<String> {
         let server = self.server()?;
         self.limits()?;
+        self.audit_kept_for()?;
         self.log()?;
         let workers = self.workers()?;
         super::wiring::gateway(self)?;
@@ -238,6 +253,14 @@ impl Config {
             bail!("streams.per_user: expected 1 or more, found 0")
         }
         Ok(ServiceLimits { directory_memory, streams_per_user })
+    }
+
+    /// How long it is remembered who did what.
+    pub(crate) fn audit_kept_for(&self) -> anyhow::Result<TimeDelta> {
+        match self.audit.retention_days {
+            days @ 1..=36_500 => Ok(TimeDelta::days(days.into())),
+            other => bail!("audit.retention_days: expected 1 to 36500, found {other}"),
+        }
     }
 
     /// Who may sign in.

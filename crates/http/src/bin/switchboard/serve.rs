@@ -56,6 +56,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let watched = Arc::clone(&state);
     tokio::spawn(async move { watched.services.watch_workers().await });
+    let kept_for = config.audit_kept_for()?;
+    let audited = Arc::clone(&state);
+    tokio::spawn(async move { audited.services.audit.keep_tidy(kept_for).await });
     let fresh = Arc::clone(&state);
     tokio::spawn(async move { fresh.sign_in.keep_fresh().await });
     let tidied = Arc::clone(&state);
@@ -64,10 +67,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(async move { following.services.follow().await });
     let reconciled = Arc::clone(&state);
     tokio::spawn(async move { reconciled.services.reconcile().await });
-    tokio::select! {
+    let served = tokio::select! {
         served = until_stopped(server, &state, Some(drain)) => served,
         failed = migration => failed,
-    }
+    };
+    state.services.audit.flush().await;
+    served
 }
 
 /// A port that takes connections; they wait until they are served.
