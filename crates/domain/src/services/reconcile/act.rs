@@ -75,7 +75,7 @@ impl Parts {
         }
     }
 
-    /// What users would notice is for the audit log.
+    /// What users would notice is for the audit log, once it is done: what fails is tried again, and told of by the round.
     fn write_down(&self, remedy: Remedy, at: &SessionAddress, row: Option<&Session>, done: &Result<Outcome, Error>) {
         let action = match remedy {
             Remedy::FinishLogout => AuditAction::Logout,
@@ -84,7 +84,7 @@ impl Parts {
             Remedy::Discard | Remedy::Delete => AuditAction::Delete,
             Remedy::Adopt | Remedy::Undo | Remedy::RenewWebhook => return,
         };
-        if matches!(done, Ok(Outcome::Held | Outcome::Different)) {
+        if !matches!(done, Ok(Outcome::Done)) {
             return;
         }
         let deed = Deed::new(action, Means::Reconciler).on(&at.name).at(&at.worker);
