@@ -12,7 +12,7 @@ use support::clock::TestClock;
 use support::crash::{Trap, trapped};
 use support::stores::Stores;
 use switchboard_domain::services::Services;
-use switchboard_domain::{Error, UserId};
+use switchboard_domain::{Error, Means, UserId};
 use switchboard_waha_adapter::{ClientConfig, WahaGateway, WorkerConfig};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -69,9 +69,9 @@ async fn act(services: &Services, stores: &Stores, verb: &str, user: &UserId) ->
         overview.map(|overview| overview.session.name).ok_or(Error::NotFound)
     };
     match verb {
-        "connect" => Ok(services.connect.run(user).await?.name.to_string()),
-        "logout" => services.logout.run(user, &name().await?).await.map(|()| String::new()),
-        "restart" => services.restart.run(user, &name().await?).await.map(|()| String::new()),
+        "connect" => Ok(services.connect.run(user, Means::Token).await?.name.to_string()),
+        "logout" => services.logout.run(user, &name().await?, Means::Token).await.map(|()| String::new()),
+        "restart" => services.restart.run(user, &name().await?, Means::Token).await.map(|()| String::new()),
         "status" => Ok(services.get_status.run(user, &name().await?).await?.to_string()),
         verb => panic!("{verb:?} is no command"),
     }

@@ -12,7 +12,7 @@ use support::stores::Stores;
 use support::world::{Seen, World};
 use switchboard_domain::ports::Clock;
 use switchboard_domain::services::{Round, Services};
-use switchboard_domain::{SessionStatus, UserId, WorkerName, WorkerState};
+use switchboard_domain::{Means, SessionStatus, UserId, WorkerName, WorkerState};
 
 /// What is simulated.
 #[derive(Parser)]
@@ -179,7 +179,7 @@ impl Simulation {
 
     async fn connect(&self, users: impl Iterator<Item = u32>) {
         let connects = stream::iter(users.map(user)).map(|user| async move {
-            let connected = self.services.connect.run(&user).await;
+            let connected = self.services.connect.run(&user, Means::Token).await;
             connected.unwrap_or_else(|error| panic!("{user}: {error:?}"));
         });
         connects.buffer_unordered(self.options.at_once).collect::<Vec<()>>().await;

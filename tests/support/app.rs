@@ -422,6 +422,11 @@ impl Replica {
         self.state.gateway.probe().await;
     }
 
+    /// Its use cases.
+    pub fn services(&self) -> &Services {
+        &self.state.services
+    }
+
     /// Its lists.
     pub fn directory(&self) -> &Directory {
         &self.state.services.directory

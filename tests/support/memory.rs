@@ -1,7 +1,9 @@
 //! All storage ports in memory: the shortest thing that keeps their promises.
 
 mod api_keys;
+mod audit;
 mod directory;
+mod users;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,9 @@ use switchboard_domain::ports::{
     SessionRepository, StorageError, StoredSnapshot, Stray, Unlinked,
 };
 use switchboard_domain::{
-    ApiKey, ApiKeyHash, Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId, Lifecycle, LinkedGroup,
-    LinkedGroupId, ListKind, Observation, PhoneNumber, Revision, Session, SessionId, SessionName, SessionOverview,
-    UserId, WorkerName, WorkerState,
+    ApiKey, ApiKeyHash, AuditEntry, AuditId, Campaign, CampaignId, ChatId, DeploymentId, GroupCampaigns, GroupId,
+    Lifecycle, LinkedGroup, LinkedGroupId, ListKind, Observation, PhoneNumber, Revision, Session, SessionId,
+    SessionName, SessionOverview, UserId, WorkerName, WorkerState,
 };
 
 /// Every storage port, in memory. Clones share their rows.
@@ -34,6 +36,7 @@ struct Tables {
     workers: BTreeMap<WorkerName, WorkerState>,
     strays: BTreeMap<(WorkerName, SessionName), Stray>,
     api_keys: Vec<(ApiKey, ApiKeyHash)>,
+    audit: BTreeMap<AuditId, AuditEntry>,
 }
 
 #[derive(Debug)]

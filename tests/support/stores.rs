@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use switchboard_domain::ports::{
-    ApiKeyRepository, CampaignRepository, Clock, Database, DeploymentRepository, EventBus, GroupRepository,
-    LeaseRepository, Ports, SessionRepository, SnapshotStore, StrayRepository, TaskLeases, WhatsAppGateway,
-    WorkerRepository,
+    ApiKeyRepository, AuditLog, CampaignRepository, Clock, Database, DeploymentRepository, EventBus, GroupRepository,
+    LeaseRepository, Ports, SessionRepository, SnapshotStore, StrayRepository, TaskLeases, UserRepository,
+    WhatsAppGateway, WorkerRepository,
 };
 use switchboard_domain::{LocalBus, SystemRandom};
 use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
@@ -40,6 +40,10 @@ pub struct Stores {
     pub tasks: Arc<dyn TaskLeases>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeyRepository>,
+    /// All that is kept of one user.
+    pub users: Arc<dyn UserRepository>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
     /// What tells replicas of changes: one bus for all on a database that one process may have.
     pub bus: Arc<dyn EventBus>,
     /// The database itself.
@@ -121,6 +125,8 @@ impl Stores {
             deployments: self.deployments.clone(),
             snapshots: self.snapshots.clone(),
             tasks: self.tasks.clone(),
+            users: self.users.clone(),
+            audit: self.audit.clone(),
             bus: self.bus.clone(),
             gateway,
             clock,
@@ -153,6 +159,8 @@ impl Stores {
             + SnapshotStore
             + TaskLeases
             + ApiKeyRepository
+            + UserRepository
+            + AuditLog
             + Database
             + 'static,
     {
@@ -168,6 +176,8 @@ impl Stores {
             snapshots: store.clone(),
             tasks: store.clone(),
             api_keys: store.clone(),
+            users: store.clone(),
+            audit: store.clone(),
             bus,
             database: store,
             kept,

@@ -66,6 +66,7 @@
 //! the like.
 
 mod api_key;
+mod audit;
 mod campaign;
 mod chat;
 mod contact;
@@ -92,6 +93,7 @@ pub mod ports;
 pub mod services;
 
 pub use api_key::{ApiKey, ApiKeyHash, ApiKeyId, ApiKeyName, ApiKeySecret, ConnectKeyTooLong};
+pub use audit::{AuditAction, AuditEntry, AuditId, AuditOutcome, Deed, Means};
 pub use campaign::{Campaign, CampaignId, CampaignStatus};
 pub use chat::{ChatId, ChatKind, GroupId};
 pub use contact::{Contact, LidTwin, ListedContact};

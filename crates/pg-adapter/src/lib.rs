@@ -1,5 +1,6 @@
 //! Switchboard's storage ports and its bus on PostgreSQL.
 
+mod app_sessions;
 mod bus;
 mod connect;
 mod engine;
@@ -11,6 +12,7 @@ mod store;
 mod tls;
 mod web_sessions;
 
+pub use app_sessions::{AppTables, AppTablesError, PgAppSessions};
 pub use bus::PgEventBus;
 pub use options::{PgOptions, PgUrlError};
 pub use pg_store::PgStore;

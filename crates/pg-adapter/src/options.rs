@@ -25,6 +25,8 @@ pub struct PgOptions {
     pub statement_timeout: Duration,
     /// How long bringing the schema up to date may take, including the wait for another replica that is doing it.
     pub migration_timeout: Duration,
+    /// Whether the server is to refuse whatever writes: for databases that are somebody else's.
+    pub read_only: bool,
 }
 
 impl Default for PgOptions {
@@ -34,6 +36,7 @@ impl Default for PgOptions {
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             migration_timeout: Duration::from_mins(10),
+            read_only: false,
         }
     }
 }
@@ -81,7 +84,8 @@ impl PgOptions {
         // A statement has to see what was committed while an earlier one of its transaction waited, whatever the
         // database's own default is.
         let isolation = r"-c default_transaction_isolation=read\ committed";
-        let options = format!("{own} -c search_path={SCHEMA} {isolation} {limits}");
+        let access = if self.read_only { " -c default_transaction_read_only=on" } else { "" };
+        let options = format!("{own} -c search_path={SCHEMA} {isolation} {limits}{access}");
         config.options(options.trim_start());
         if config.get_application_name().is_none() {
             config.application_name("switchboard");

@@ -30,7 +30,12 @@ impl FromStr for SqlName {
 }
 
 impl SqlName {
-    fn quoted(&self) -> String {
+    /// The name as it is.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 }

@@ -29,6 +29,7 @@ macro_rules! contract {
 }
 
 mod api_key_repository;
+mod audit_log;
 mod campaign_repository;
 mod deployment_repository;
 mod event_bus;
@@ -48,5 +49,6 @@ mod snapshot_store;
 mod sqlite_only;
 mod strays;
 mod task_leases;
+mod users;
 mod web_sessions;
 mod workers;

@@ -92,6 +92,7 @@ async fn both_databases_have_the_same_schema() {
     let sqlite = of_sqlite().await;
     let tables = [
         "api_keys",
+        "audit_log",
         "campaigns",
         "deployment",
         "directory_snapshots",

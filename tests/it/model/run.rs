@@ -10,7 +10,9 @@ use support::stores::Stores;
 use support::world::{Seen, World};
 use switchboard_domain::ports::{GatewayError, Report, UpstreamEvent};
 use switchboard_domain::services::Services;
-use switchboard_domain::{Error, Lifecycle, Session, SessionName, SessionStatus, UserId, WorkerName, WorkerState};
+use switchboard_domain::{
+    Error, Lifecycle, Means, Session, SessionName, SessionStatus, UserId, WorkerName, WorkerState,
+};
 
 use super::step::{Command, Event, Step, USERS, WORKERS};
 
@@ -100,9 +102,9 @@ impl Run {
         let none = || "session_none".parse().unwrap();
         let name = self.row(user).await.map_or_else(none, |row| row.name);
         match command {
-            Command::Connect => self.services.connect.run(owner).await.map(|_| ()),
-            Command::Logout => self.services.logout.run(owner, &name).await,
-            Command::Restart => self.services.restart.run(owner, &name).await,
+            Command::Connect => self.services.connect.run(owner, Means::Token).await.map(|_| ()),
+            Command::Logout => self.services.logout.run(owner, &name, Means::Token).await,
+            Command::Restart => self.services.restart.run(owner, &name, Means::Token).await,
             Command::Look => self.look(user, &name).await,
         }
     }
@@ -280,7 +282,7 @@ impl Run {
             let mut seen = Vec::new();
             // A code may run out just now, and a login that was lost takes two.
             for _ in 0..3 {
-                match self.services.connect.run(user).await {
+                match self.services.connect.run(user, Means::Token).await {
                     Ok(_) | Err(Error::WorkerFailing) => {}
                     Err(error) => panic!("{user} cannot connect: {error:?}, with {seen:?}"),
                 }

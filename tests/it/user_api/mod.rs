@@ -3,8 +3,11 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
 
+mod adopt;
+mod audit;
 mod connect;
 mod directory;
+mod erase;
 mod freshness;
 mod keys;
 mod live;

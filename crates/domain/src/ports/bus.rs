@@ -25,6 +25,8 @@ pub enum Change {
     Session(SessionId),
     /// One of a session's stored lists.
     List(SessionId, ListKind),
+    /// A session was erased with all that was kept of it: nobody may hold on to anything.
+    Erased(SessionId),
 }
 
 /// A change, and who made it.

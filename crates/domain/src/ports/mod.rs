@@ -1,14 +1,19 @@
 //! What the use cases need from outside. Adapters implement these; `mock` feature: mockall mocks of all of them.
 
+mod app_sessions;
+mod audit;
 mod bus;
 mod gateway;
 mod sign_in;
 mod snapshots;
 mod storage;
 mod system;
+mod users;
 mod webhook;
 mod workers;
 
+pub use app_sessions::{AppCampaign, AppGroup, AppSession, AppSessions};
+pub use audit::{AuditLog, AuditQuery};
 pub use bus::{Change, EventBus, Heard, Notice, ReplicaId};
 pub use gateway::{Created, GatewayError, WhatsAppGateway};
 pub use sign_in::{ApiKeyRepository, WebSession, WebSessionToken, WebSessions};
@@ -18,6 +23,7 @@ pub use storage::{
     SessionRepository, StorageError, Unlinked,
 };
 pub use system::{Clock, Random};
+pub use users::{Adopted, Erased, KeptCampaign, KeptGroup, UserRecord, UserRepository};
 pub use webhook::{Report, UpstreamEvent, WebhookReader, WebhookRefused};
 pub use workers::{Placement, Stray, StrayRepository, WorkerRepository};
 
@@ -42,6 +48,10 @@ pub struct Ports {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// Which replica may make new ones.
     pub tasks: Arc<dyn TaskLeases>,
+    /// All that is kept of one user.
+    pub users: Arc<dyn UserRepository>,
+    /// Where it is remembered who did what.
+    pub audit: Arc<dyn AuditLog>,
     /// What tells other replicas of changes.
     pub bus: Arc<dyn EventBus>,
     /// WhatsApp.
@@ -54,6 +64,8 @@ pub struct Ports {
 
 #[cfg(feature = "mock")]
 pub use self::{
+    app_sessions::MockAppSessions,
+    audit::MockAuditLog,
     bus::MockEventBus,
     gateway::MockWhatsAppGateway,
     sign_in::{MockApiKeyRepository, MockWebSessions},
@@ -63,6 +75,7 @@ pub use self::{
         MockSessionRepository,
     },
     system::{MockClock, MockRandom},
+    users::MockUserRepository,
     webhook::MockWebhookReader,
     workers::{MockStrayRepository, MockWorkerRepository},
 };

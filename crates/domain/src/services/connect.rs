@@ -7,6 +7,7 @@ mod testing;
 use std::sync::Arc;
 
 use self::placing::needs_new_code;
+use super::audit::AuditTrail;
 use super::deployment::Deployment;
 use super::failing::is_failing;
 use super::lease::SessionLeases;
@@ -16,7 +17,10 @@ use super::roster::Roster;
 use super::status::StatusReader;
 use crate::flight::SingleFlight;
 use crate::ports::{Created, Fence, GatewayError, Ports};
-use crate::{Error, Lifecycle, Session, SessionId, SessionLabels, SessionName, SessionStatus, UpstreamSession, UserId};
+use crate::{
+    AuditAction, Deed, Error, Lifecycle, Means, Session, SessionId, SessionLabels, SessionName, SessionStatus,
+    UpstreamSession, UserId,
+};
 
 /// Connects a user: works from every state, any number of times, from any number of callers and replicas at once, and
 /// ends with exactly one row and one WAHA session, or an error.
@@ -32,6 +36,7 @@ struct Parts {
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
     deployment: Arc<Deployment>,
+    audit: Arc<AuditTrail>,
 }
 
 /// A session on its way up.
@@ -65,9 +70,10 @@ impl Connect {
         leases: Arc<SessionLeases>,
         logout: &Logout,
         deployment: Arc<Deployment>,
+        audit: Arc<AuditTrail>,
     ) -> Self {
         let finisher = logout.finisher();
-        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, deployment };
+        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, deployment, audit };
         Self { parts: Arc::new(parts), flights: SingleFlight::new() }
     }
 
@@ -77,15 +83,15 @@ impl Connect {
     /// [`Error::NoWorker`] if it needs a place and there is none; [`Error::WorkerFailing`] if only a logout could help, but the
     /// worker looks broken; [`Error::Busy`]; WAHA's and the database's failures. The row is disconnected again only where it is certain that WAHA has no such session;
     /// otherwise it stays as it is, and the next connect goes on from there.
-    pub async fn run(&self, owner: &UserId) -> Result<Connected, Error> {
+    pub async fn run(&self, owner: &UserId, by: Means) -> Result<Connected, Error> {
         let parts = Arc::clone(&self.parts);
         let user = owner.clone();
-        self.flights.run(owner.clone(), || async move { parts.connect(user).await }).await
+        self.flights.run(owner.clone(), || async move { parts.connect(user, by).await }).await
     }
 }
 
 impl Parts {
-    async fn connect(&self, owner: UserId) -> Result<Connected, Error> {
+    async fn connect(&self, owner: UserId, by: Means) -> Result<Connected, Error> {
         // The row comes first: a session that WAHA runs and nobody owns could never be stopped.
         let session = self.ports.sessions.ensure(&self.candidate(owner)?).await?;
         let connected = Connected { id: session.id.clone(), name: session.name.clone() };
@@ -96,6 +102,7 @@ impl Parts {
         let converged = self.leases.run(&connected.id, |fence| self.converge(&connected.id, fence)).await;
         // Whatever came of it, nothing is as it was.
         self.news.changed(&known);
+        self.audit.record(Deed::new(AuditAction::Connect, by).of(&known.owner).on(&known.name), &converged);
         converged?;
         Ok(connected)
     }

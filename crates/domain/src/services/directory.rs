@@ -120,6 +120,14 @@ impl Directory {
         self.refresher.shelf.supersede(&ListKey { session: id.clone(), kind });
     }
 
+    /// The session was erased: its lists are forgotten. What may still be paged through is kept for two minutes more, where
+    /// nobody can ask for it.
+    pub(super) fn forget(&self, id: &SessionId) {
+        for kind in [ListKind::Groups, ListKind::Contacts] {
+            self.refresher.shelf.forget(&ListKey { session: id.clone(), kind });
+        }
+    }
+
     /// Deletes stored lists that nobody asked for in [`Directory::KEPT_FOR`], and those of accounts that are gone. Returns
     /// how many.
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ports::{Clock, Fence, Lease, LeaseHolder, LeaseRepository, Random};
+use crate::ports::{Clock, Fence, Lease, LeaseHolder, LeaseRepository, Random, SessionRepository};
 use crate::{Error, SessionId};
 
 /// Serialises the lifecycle operations of a session by a lease on its row, not by a held connection: WAHA answers 500
@@ -11,6 +11,8 @@ use crate::{Error, SessionId};
 pub struct SessionLeases {
     /// Where leases are kept.
     pub leases: Arc<dyn LeaseRepository>,
+    /// Whose rows they are on.
+    pub sessions: Arc<dyn SessionRepository>,
     /// When they run out.
     pub clock: Arc<dyn Clock>,
     /// Who holds them.
@@ -25,13 +27,15 @@ impl SessionLeases {
     /// How long to wait for another operation: somewhat more than WAHA's slowest lifecycle call may take.
     const PATIENCE: Duration = Duration::from_secs(45);
     const INTERVAL: Duration = Duration::from_millis(100);
+    /// After so many of these it is looked whether there still is a session to wait for.
+    const LOOK: u32 = 10;
 
     /// Does `work` under the session's lease, which is extended until it ends.
     ///
     /// A holder that could not extend it in time goes on, but its writes, which name the fence, are refused.
     ///
     /// # Errors
-    /// [`Error::Busy`] if the lease could not be had within 45 s; those of `work`; the database's failures.
+    /// [`Error::Busy`] if the lease could not be had within 45 s, or the session is erased meanwhile; those of `work`; the database's failures.
     pub async fn run<T, W>(&self, session: &SessionId, work: impl FnOnce(Fence) -> W) -> Result<T, Error>
     where
         W: Future<Output = Result<T, Error>>,
@@ -76,16 +80,18 @@ impl SessionLeases {
     async fn acquire(&self, session: &SessionId) -> Result<Lease, Error> {
         let holder = LeaseHolder(self.random.cuid());
         let until = self.clock.now() + Self::PATIENCE;
-        loop {
+        for attempt in 1_u32.. {
             let now = self.clock.now();
             if let Some(lease) = self.claim(session, &holder).await? {
                 return Ok(lease);
             }
-            if now >= until {
-                return Err(Error::Busy);
+            let is_gone = attempt.is_multiple_of(Self::LOOK) && self.sessions.get(session).await?.is_none();
+            if now >= until || is_gone {
+                break;
             }
             self.clock.sleep(Self::INTERVAL).await;
         }
+        Err(Error::Busy)
     }
 
     async fn claim(&self, session: &SessionId, holder: &LeaseHolder) -> Result<Option<Lease>, Error> {
@@ -111,11 +117,19 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::ports::MockLeaseRepository;
-    use crate::services::testing::{PausedClock, free_leases, random};
+    use crate::Lifecycle;
+    use crate::ports::{MockLeaseRepository, MockSessionRepository};
+    use crate::services::testing::{PausedClock, free_leases, random, session};
 
     fn leases(leases: MockLeaseRepository) -> SessionLeases {
-        SessionLeases { leases: Arc::new(leases), clock: PausedClock::new(), random: Arc::new(random()) }
+        let mut sessions = MockSessionRepository::new();
+        sessions.expect_get().returning(|_| Ok(Some(session(Lifecycle::Connected))));
+        of(leases, sessions)
+    }
+
+    fn of(leases: MockLeaseRepository, sessions: MockSessionRepository) -> SessionLeases {
+        let (leases, sessions) = (Arc::new(leases), Arc::new(sessions));
+        SessionLeases { leases, sessions, clock: PausedClock::new(), random: Arc::new(random()) }
     }
 
     fn id() -> SessionId {
@@ -127,6 +141,15 @@ mod tests {
         let mut held = MockLeaseRepository::new();
         held.expect_acquire().returning(|_, _, _, _| Ok(None));
         let answer = leases(held).run(&id(), |_| async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Error::Busy)), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_a_session_that_is_erased_meanwhile() {
+        let (mut none, mut sessions) = (MockLeaseRepository::new(), MockSessionRepository::new());
+        none.expect_acquire().times(10).returning(|_, _, _, _| Ok(None));
+        sessions.expect_get().times(1).returning(|_| Ok(None));
+        let answer = of(none, sessions).run(&id(), |_| async { Ok(()) }).await;
         assert!(matches!(answer, Err(Error::Busy)), "{answer:?}");
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::access;
+use super::audit::AuditTrail;
 use super::directory::Directory;
 use crate::ports::{Ports, Unlinked};
-use crate::{Error, GroupCampaigns, GroupId, LinkedGroup, Precondition, SessionName, UserId};
+use crate::{AuditAction, Deed, Error, GroupCampaigns, GroupId, LinkedGroup, Means, Precondition, SessionName, UserId};
 
 /// Links a group of the user's own directory.
 pub struct LinkGroup {
@@ -13,6 +14,8 @@ pub struct LinkGroup {
     pub ports: Ports,
     /// Where the group has to be.
     pub directory: Arc<Directory>,
+    /// Where it is written down.
+    pub audit: Arc<AuditTrail>,
 }
 
 impl LinkGroup {
@@ -20,7 +23,13 @@ impl LinkGroup {
     ///
     /// # Errors
     /// [`Error::NoGroup`] for one that is not in the session's directory; what [`Directory::groups`] says.
-    pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<GroupCampaigns, Error> {
+    pub async fn run(
+        &self,
+        owner: &UserId,
+        name: &SessionName,
+        group: &GroupId,
+        by: Means,
+    ) -> Result<GroupCampaigns, Error> {
         let session = access::wanted(&*self.ports.sessions, owner, name).await?;
         let (session, group) = self.directory.group(session, group).await?;
         let account = session.account.clone().ok_or(Precondition::NotPaired)?;
@@ -34,7 +43,9 @@ impl LinkGroup {
             created_at: now,
             updated_at: now,
         };
-        let linked = self.ports.groups.link(&link).await?;
+        let linked = self.ports.groups.link(&link).await.map_err(Error::from);
+        self.audit.record(Deed::new(AuditAction::LinkGroup, by).of(owner).on(name), &linked);
+        let linked = linked?;
         // One that was linked before may have campaigns.
         let overview = self.ports.sessions.overview(owner).await?;
         let known = overview.into_iter().flat_map(|overview| overview.groups).find(|known| known.group.id == linked.id);
@@ -46,6 +57,8 @@ impl LinkGroup {
 pub struct UnlinkGroup {
     /// Where links are kept.
     pub ports: Ports,
+    /// Where it is written down.
+    pub audit: Arc<AuditTrail>,
 }
 
 impl UnlinkGroup {
@@ -54,13 +67,17 @@ impl UnlinkGroup {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NoGroup`] for one that is not linked; [`Error::ActiveCampaign`]; the database's
     /// failures.
-    pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId) -> Result<(), Error> {
+    pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId, by: Means) -> Result<(), Error> {
         let session = access::owned(&*self.ports.sessions, owner, name).await?;
         let account = session.account.clone().ok_or(Error::NoGroup)?;
-        match self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await? {
-            Unlinked::Done => Ok(()),
-            Unlinked::NotLinked => Err(Error::NoGroup),
-            Unlinked::ActiveCampaign => Err(Error::ActiveCampaign),
-        }
+        let unlinked = self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await;
+        let unlinked = match unlinked {
+            Ok(Unlinked::Done) => Ok(()),
+            Ok(Unlinked::NotLinked) => return Err(Error::NoGroup),
+            Ok(Unlinked::ActiveCampaign) => Err(Error::ActiveCampaign),
+            Err(error) => Err(error.into()),
+        };
+        self.audit.record(Deed::new(AuditAction::UnlinkGroup, by).of(owner).on(name), &unlinked);
+        unlinked
     }
 }

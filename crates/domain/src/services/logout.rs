@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access;
+use super::audit::AuditTrail;
 use super::lease::SessionLeases;
 use super::news::News;
 use super::roster::Roster;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, Fence, Ports, SessionRepository, WhatsAppGateway};
-use crate::{Error, Lifecycle, Session, SessionAddress, SessionId, SessionName, SessionStatus, UserId};
+use crate::{
+    AuditAction, Deed, Error, Lifecycle, Means, Session, SessionAddress, SessionId, SessionName, SessionStatus, UserId,
+};
 
 /// Logs a user's session out of WhatsApp and deletes it in WAHA.
 pub struct Logout {
     leases: Arc<SessionLeases>,
     finisher: Arc<LogoutFinisher>,
+    audit: Arc<AuditTrail>,
     flights: SingleFlight<SessionId, ()>,
 }
 
@@ -23,10 +27,10 @@ impl Logout {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(super) fn new(ports: &Ports, news: Arc<News>, leases: Arc<SessionLeases>) -> Self {
+    pub(super) fn new(ports: &Ports, news: Arc<News>, leases: Arc<SessionLeases>, audit: Arc<AuditTrail>) -> Self {
         let Ports { sessions, gateway, clock, .. } = ports.clone();
         let finisher = Arc::new(LogoutFinisher { sessions, gateway, clock, news });
-        Self { leases, finisher, flights: SingleFlight::new() }
+        Self { leases, finisher, audit, flights: SingleFlight::new() }
     }
 
     /// Logs it out; one that is logged out already is a success.
@@ -36,15 +40,21 @@ impl Logout {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Busy`]; WAHA's and the database's failures.
-    pub async fn run(&self, owner: &UserId, name: &SessionName) -> Result<(), Error> {
+    pub async fn run(&self, owner: &UserId, name: &SessionName, by: Means) -> Result<(), Error> {
         let session = access::owned(&*self.finisher.sessions, owner, name).await?;
         if session.lifecycle == Lifecycle::Disconnected {
             return Ok(());
         }
-        let (leases, finisher) = (Arc::clone(&self.leases), Arc::clone(&self.finisher));
+        let (leases, finisher, audit) = (Arc::clone(&self.leases), Arc::clone(&self.finisher), Arc::clone(&self.audit));
         let work = |session: Session| async move {
-            finisher.intend(&session).await?;
-            leases.run(&session.id, |fence| finisher.finish(&session.id, fence)).await
+            let work = async {
+                finisher.intend(&session).await?;
+                leases.run(&session.id, |fence| finisher.finish(&session.id, fence)).await
+            };
+            let done = work.await;
+            let deed = Deed::new(AuditAction::Logout, by).of(&session.owner).on(&session.name);
+            audit.record(deed.at(&session.worker), &done);
+            done
         };
         self.flights.run(session.id.clone(), || work(session)).await
     }
@@ -69,7 +79,7 @@ impl LogoutFinisher {
     const INTERVAL: Duration = Duration::from_millis(250);
 
     /// Stores the intent. A session that is logging out or disconnected needs none.
-    async fn intend(&self, session: &Session) -> Result<(), Error> {
+    pub(super) async fn intend(&self, session: &Session) -> Result<(), Error> {
         let wanted = [Lifecycle::Connecting, Lifecycle::Connected];
         self.sessions.transition(&session.id, &wanted, Lifecycle::LoggingOut, None, self.clock.now()).await?;
         self.news.changed(session);

@@ -1,9 +1,12 @@
 //! The use cases, one a file, and what several of them share: who may, one at a time, what WAHA says.
 
 mod access;
+mod adopt;
+mod audit;
 mod connect;
 mod deployment;
 mod directory;
+mod erase;
 mod failing;
 mod hits;
 mod lease;
@@ -25,8 +28,11 @@ mod testing;
 mod watch;
 mod workbench;
 
+pub use adopt::{Adopt, Adoption, Fate, LeftOut, Skipped, Taken};
+pub use audit::AuditTrail;
 pub use connect::{Connect, Connected};
 pub use directory::{Directory, Listing, PageRequest};
+pub use erase::{Erase, Erasure};
 pub use hits::Hits;
 pub use lease::SessionLeases;
 pub use link_group::{LinkGroup, UnlinkGroup};
@@ -79,6 +85,12 @@ pub struct Services {
     pub link_group: LinkGroup,
     /// Unlinks a group.
     pub unlink_group: UnlinkGroup,
+    /// Erases users.
+    pub erase: Erase,
+    /// Takes another application's sessions over.
+    pub adopt: Adopt,
+    /// Where it is written down who did what.
+    pub audit: Arc<AuditTrail>,
     workers: WorkerWatch,
     news: Arc<News>,
     roster: Arc<Roster>,
@@ -100,25 +112,51 @@ impl Services {
         let news = Arc::new(News::new(ports, roster.clone()));
         let reader = Arc::new(StatusReader::new(ports, news.clone()));
         let codes = Arc::new(QrCodes::new(gateway.clone()));
-        let leases = Arc::new(SessionLeases { leases, clock: clock.clone(), random });
+        let leases = Arc::new(SessionLeases { leases, sessions: sessions.clone(), clock: clock.clone(), random });
         let deployment = Arc::new(Deployment::new(ports));
-        let logout = Logout::new(ports, news.clone(), leases.clone());
+        let audit = Arc::new(AuditTrail::new(ports));
+        let logout = Logout::new(ports, news.clone(), leases.clone(), audit.clone());
         let directory = Arc::new(Directory::new(ports, reader.clone(), news.clone(), directory_memory));
         Self {
-            connect: Connect::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, deployment.clone()),
+            erase: Erase::new(ports, leases.clone(), logout.finisher(), deployment.clone(), news.clone()),
+            adopt: Adopt::new(ports, audit.clone()),
+            connect: Connect::new(
+                ports,
+                reader.clone(),
+                news.clone(),
+                leases.clone(),
+                &logout,
+                deployment.clone(),
+                audit.clone(),
+            ),
             get_session: GetSession { sessions: sessions.clone(), reader: reader.clone(), clock: clock.clone() },
             get_status: GetStatus::new(roster.clone(), reader.clone()),
             get_qr: GetQr::new(roster.clone(), reader.clone(), codes.clone(), clock.clone()),
             workers: WorkerWatch::new(gateway.clone(), clock.clone()),
-            request_pairing_code: RequestPairingCode::new(roster.clone(), reader.clone(), gateway, clock.clone()),
+            request_pairing_code: RequestPairingCode::new(
+                roster.clone(),
+                reader.clone(),
+                gateway,
+                clock.clone(),
+                audit.clone(),
+            ),
             watch: WatchSession::new(ports, reader.clone(), codes, news.clone()),
-            reconciler: Reconciler::new(ports, reader.clone(), news.clone(), leases.clone(), &logout, deployment),
+            reconciler: Reconciler::new(
+                ports,
+                reader.clone(),
+                news.clone(),
+                leases.clone(),
+                &logout,
+                deployment,
+                audit.clone(),
+            ),
             take_report: TakeReport::new(reader.clone(), directory.clone()),
-            restart: Restart::new(ports, news.clone(), leases),
+            restart: Restart::new(ports, news.clone(), leases, audit.clone()),
             logout,
             set_phone: SetPhone { sessions, clock, news: news.clone() },
-            link_group: LinkGroup { ports: ports.clone(), directory: directory.clone() },
-            unlink_group: UnlinkGroup { ports: ports.clone() },
+            link_group: LinkGroup { ports: ports.clone(), directory: directory.clone(), audit: audit.clone() },
+            unlink_group: UnlinkGroup { ports: ports.clone(), audit: audit.clone() },
+            audit,
             directory,
             news,
             roster,

@@ -51,6 +51,14 @@ impl News {
         self.publish(Change::List(id.clone(), kind));
     }
 
+    /// The session is gone for good.
+    pub(super) fn erased(&self, session: &Session) {
+        self.statuses.forget(&session.id);
+        self.roster.forget(session);
+        self.hub.wake(&session.id);
+        self.publish(Change::Erased(session.id.clone()));
+    }
+
     fn publish(&self, change: Change) {
         self.bus.publish(Notice { from: self.replica.clone(), change });
     }
@@ -88,6 +96,11 @@ impl News {
                 self.hub.wake(&id);
             }
             Change::List(id, kind) => directory.adopt(&id, kind),
+            Change::Erased(id) => {
+                self.statuses.forget(&id);
+                self.hub.wake(&id);
+                directory.forget(&id);
+            }
         }
     }
 }

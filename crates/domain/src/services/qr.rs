@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audit::AuditTrail;
 use super::roster::Roster;
 use super::status::StatusReader;
 use crate::flight::SingleFlight;
 use crate::ports::{Clock, GatewayError, WhatsAppGateway};
 use crate::{
-    Error, PairingCode, PhoneNumber, Precondition, QrCode, SessionAddress, SessionName, SessionStatus, UserId,
+    AuditAction, Deed, Error, Means, PairingCode, PhoneNumber, Precondition, QrCode, SessionAddress, SessionName,
+    SessionStatus, UserId,
 };
 
 /// Waits until a session can be paired.
@@ -122,6 +124,7 @@ impl GetQr {
 pub struct RequestPairingCode {
     scannable: Scannable,
     gateway: Arc<dyn WhatsAppGateway>,
+    audit: Arc<AuditTrail>,
     flights: SingleFlight<(SessionAddress, PhoneNumber), Option<PairingCode>>,
 }
 
@@ -131,8 +134,9 @@ impl RequestPairingCode {
         reader: Arc<StatusReader>,
         gateway: Arc<dyn WhatsAppGateway>,
         clock: Arc<dyn Clock>,
+        audit: Arc<AuditTrail>,
     ) -> Self {
-        Self { scannable: Scannable { roster, reader, clock }, gateway, flights: SingleFlight::new() }
+        Self { scannable: Scannable { roster, reader, clock }, gateway, audit, flights: SingleFlight::new() }
     }
 
     /// A code for the phone of that number. Whoever asks for the same one meanwhile gets the same, since each new one makes
@@ -140,11 +144,25 @@ impl RequestPairingCode {
     ///
     /// # Errors
     /// As [`GetQr::run`].
-    pub async fn run(&self, owner: &UserId, name: &SessionName, phone: &PhoneNumber) -> Result<PairingCode, Error> {
+    pub async fn run(
+        &self,
+        owner: &UserId,
+        name: &SessionName,
+        phone: &PhoneNumber,
+        by: Means,
+    ) -> Result<PairingCode, Error> {
         let ask = |at: SessionAddress| {
-            let (gateway, phone) = (Arc::clone(&self.gateway), phone.clone());
-            let key = (at.clone(), phone.clone());
-            self.flights.run(key, || async move { unless_moved_on(gateway.request_pairing_code(&at, &phone).await) })
+            let (gateway, audit, phone) = (Arc::clone(&self.gateway), Arc::clone(&self.audit), phone.clone());
+            let deed = Deed::new(AuditAction::RequestPairingCode, by).of(owner).on(name).at(&at.worker);
+            let work = |(at, phone): (SessionAddress, PhoneNumber)| async move {
+                let code = unless_moved_on(gateway.request_pairing_code(&at, &phone).await);
+                // A session that has moved on was not asked.
+                if !matches!(code, Ok(None)) {
+                    audit.record(deed, &code);
+                }
+                code
+            };
+            self.flights.run((at.clone(), phone.clone()), || work((at, phone)))
         };
         self.scannable.once(owner, name, ask).await
     }
@@ -201,7 +219,7 @@ mod tests {
         let (services, _) = services(gateway);
         let (owner, name) = ("alice".parse().unwrap(), "session_1".parse().unwrap());
         let phone = "+34600111222".parse().unwrap();
-        let ask = || services.request_pairing_code.run(&owner, &name, &phone);
+        let ask = || services.request_pairing_code.run(&owner, &name, &phone, Means::Token);
         let (one, other) = tokio::join!(ask(), ask());
         assert_eq!((one.unwrap().0, other.unwrap().0), ("ABCD-EFGH".to_owned(), "ABCD-EFGH".to_owned()));
     }

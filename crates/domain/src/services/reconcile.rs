@@ -41,6 +41,7 @@ use self::ledger::Ledger;
 use self::notes::Notes;
 use self::pace::pace;
 use self::survey::Survey;
+use super::audit::AuditTrail;
 use super::deployment::Deployment;
 use super::lease::SessionLeases;
 use super::logout::{Logout, LogoutFinisher};
@@ -67,6 +68,7 @@ struct Parts {
     finisher: Arc<LogoutFinisher>,
     notes: Notes,
     deployment: Arc<Deployment>,
+    audit: Arc<AuditTrail>,
 }
 
 impl Reconciler {
@@ -91,10 +93,11 @@ impl Reconciler {
         leases: Arc<SessionLeases>,
         logout: &Logout,
         deployment: Arc<Deployment>,
+        audit: Arc<AuditTrail>,
     ) -> Self {
         let Ports { tasks, clock, random, .. } = ports.clone();
         let (finisher, notes) = (logout.finisher(), Notes::default());
-        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, notes, deployment };
+        let parts = Parts { ports: ports.clone(), reader, news, leases, finisher, notes, deployment, audit };
         let desk = Arc::new(TaskDesk { tasks, clock, random });
         Self { parts, desk, looks: Semaphore::new(Self::LOOKS), ledger: Ledger::default() }
     }

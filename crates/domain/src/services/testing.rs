@@ -8,9 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::ports::{
-    Clock, Fence, Lease, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
-    MockSessionRepository, MockSnapshotStore, MockStrayRepository, MockTaskLeases, MockWhatsAppGateway,
-    MockWorkerRepository, Ports,
+    Clock, Fence, Lease, MockAuditLog, MockDeploymentRepository, MockGroupRepository, MockLeaseRepository, MockRandom,
+    MockSessionRepository, MockSnapshotStore, MockStrayRepository, MockTaskLeases, MockUserRepository,
+    MockWhatsAppGateway, MockWorkerRepository, Ports,
 };
 use crate::{Lifecycle, LocalBus, Me, Session, SessionOverview, SessionStatus, UpstreamSession};
 
@@ -123,6 +123,8 @@ pub(super) fn random() -> MockRandom {
 pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGateway) -> Ports {
     let mut deployments = MockDeploymentRepository::new();
     deployments.expect_ensure().returning(|candidate| Ok(candidate.clone()));
+    let mut audit = MockAuditLog::new();
+    audit.expect_append().returning(|_| Ok(()));
     Ports {
         sessions: Arc::new(sessions),
         leases: Arc::new(free_leases()),
@@ -132,6 +134,8 @@ pub(super) fn ports(sessions: MockSessionRepository, gateway: MockWhatsAppGatewa
         deployments: Arc::new(deployments),
         snapshots: Arc::new(MockSnapshotStore::new()),
         tasks: Arc::new(MockTaskLeases::new()),
+        users: Arc::new(MockUserRepository::new()),
+        audit: Arc::new(audit),
         bus: Arc::new(LocalBus::default()),
         gateway: Arc::new(gateway),
         clock: PausedClock::new(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use switchboard_domain::ports::{StorageError, WebSessionToken};
-use switchboard_domain::{ApiKeyHash, Scope, UserId};
+use switchboard_domain::{ApiKeyHash, Means, Scope, UserId};
 
 pub use cookie::{CookieForm, CookieRules};
 pub use jwks::{Jwks, KeySource, KeysOutOfReach, NoUsableKey};
@@ -91,6 +91,15 @@ impl Principal {
     /// [`crate::trpc::Code::Forbidden`] if their scope is too narrow for it.
     pub(crate) fn authorize(&self, call: &Call<'_>) -> Result<(), Error> {
         scope::authorize(self.scope, call)
+    }
+
+    /// By what means they do what they do.
+    pub(crate) fn means(&self) -> Means {
+        match self.credential {
+            Credential::Token => Means::Token,
+            Credential::Key(_) => Means::ApiKey,
+            Credential::WebSession(_) => Means::Cookie,
+        }
     }
 
     /// Them, unless their time is over.

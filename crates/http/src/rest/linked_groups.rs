@@ -46,12 +46,12 @@ pub(super) fn resource() -> Resource {
 
 async fn link(caller: Caller, input: OfGroup) -> Result<HttpResponse, Problem> {
     let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
-    let linked = caller.state.services.link_group.run(caller.user(), &name, &group).await?;
+    let linked = caller.state.services.link_group.run(caller.user(), &name, &group, caller.means()).await?;
     json(&LinkedGroupOutput::from(linked))
 }
 
 async fn unlink(caller: Caller, input: OfGroup) -> Result<HttpResponse, Problem> {
     let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
-    caller.state.services.unlink_group.run(caller.user(), &name, &group).await?;
+    caller.state.services.unlink_group.run(caller.user(), &name, &group, caller.means()).await?;
     Ok(done())
 }

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -10,7 +9,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use switchboard_domain::ports::{GatewayError, StorageError};
-use switchboard_domain::{Error as DomainError, Precondition, Scope, UserId};
+use switchboard_domain::{Error as DomainError, Means, Precondition, Scope, UserId};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::input;
@@ -88,6 +88,11 @@ impl Caller {
     /// As whom.
     pub(super) fn user(&self) -> &UserId {
         &self.principal.user
+    }
+
+    /// By what means.
+    pub(super) fn means(&self) -> Means {
+        self.principal.means()
     }
 }
 

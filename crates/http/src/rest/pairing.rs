@@ -120,7 +120,8 @@ fn wants_image(request: &HttpRequest) -> bool {
 
 async fn pairing_code(caller: Caller, input: OfPhone) -> Result<HttpResponse, Problem> {
     let name = session_name(&input.session_name)?;
-    let code = caller.state.services.request_pairing_code.run(caller.user(), &name, &input.phone_number).await?;
+    let ask = &caller.state.services.request_pairing_code;
+    let code = ask.run(caller.user(), &name, &input.phone_number, caller.means()).await?;
     json(&PairingCodeOutput::from(code))
 }
 

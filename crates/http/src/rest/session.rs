@@ -73,6 +73,6 @@ async fn get(caller: Caller, (): ()) -> Result<HttpResponse, Problem> {
 }
 
 async fn connect(caller: Caller, (): ()) -> Result<HttpResponse, Problem> {
-    let connected = caller.state.services.connect.run(caller.user()).await?;
+    let connected = caller.state.services.connect.run(caller.user(), caller.means()).await?;
     json(&Initiated::from(connected))
 }

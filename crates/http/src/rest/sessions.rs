@@ -67,7 +67,7 @@ async fn status(caller: Caller, input: OfSession) -> Result<HttpResponse, Proble
 
 async fn restart(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {
     let name = session_name(&input.session_name)?;
-    caller.state.services.restart.run(caller.user(), &name).await?;
+    caller.state.services.restart.run(caller.user(), &name, caller.means()).await?;
     Ok(done())
 }
 
@@ -79,6 +79,6 @@ async fn update(caller: Caller, input: OfPhone) -> Result<HttpResponse, Problem>
 
 async fn log_out(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {
     let name = session_name(&input.session_name)?;
-    caller.state.services.logout.run(caller.user(), &name).await?;
+    caller.state.services.logout.run(caller.user(), &name, caller.means()).await?;
     Ok(done())
 }

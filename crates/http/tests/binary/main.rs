@@ -28,5 +28,7 @@ mod tls;
 #[cfg(test)]
 mod two_servers;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod wire;
 mod workers;

@@ -31,6 +31,7 @@ impl Payload {
             let (what, id) = match &notice.change {
                 Change::Session(id) => ("session", id),
                 Change::List(id, kind) => (kind.as_str(), id),
+                Change::Erased(id) => ("erased", id),
             };
             for part in ["\n", notice.from.as_str(), " ", what, " ", id.as_str()] {
                 self.0.push_str(part);
@@ -56,6 +57,7 @@ fn notice(line: &str) -> Option<Notice> {
     let id = id.parse().ok()?;
     let change = match what {
         "session" => Change::Session(id),
+        "erased" => Change::Erased(id),
         list => Change::List(id, list.parse().ok()?),
     };
     Some(Notice { from: from.parse().ok()?, change })
@@ -90,12 +92,16 @@ mod tests {
             Change::Session(id.parse().unwrap()),
             Change::List(id.parse().unwrap(), ListKind::Groups),
             Change::List(id.parse().unwrap(), ListKind::Contacts),
+            Change::Erased(id.parse().unwrap()),
         ]
         .map(|change| Notice { from: ReplicaId::clone(&from), change });
         let mut payload = Payload::new();
         assert!(notices.iter().all(|notice| payload.add(notice)));
         let text = payload.into_text();
-        assert_eq!(text, "1\nreplica1 session session1\nreplica1 groups session1\nreplica1 contacts session1");
+        assert_eq!(
+            text,
+            "1\nreplica1 session session1\nreplica1 groups session1\nreplica1 contacts session1\nreplica1 erased session1"
+        );
         assert_eq!(read(&text).unwrap(), notices);
     }
 

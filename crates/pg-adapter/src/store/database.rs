@@ -11,8 +11,8 @@ use diesel_async::RunQueryDsl;
 use switchboard_domain::ports::{Database, StorageError};
 
 use super::schema::{
-    api_keys, campaigns, deployment, directory_snapshots, linked_groups, sessions, strays, task_leases, worker_loads,
-    workers,
+    api_keys, audit_log, campaigns, deployment, directory_snapshots, linked_groups, sessions, strays, task_leases,
+    worker_loads, workers,
 };
 use crate::engine::Store;
 
@@ -21,7 +21,7 @@ use crate::engine::Store;
 const WRITE_CHECK: &str = "check";
 
 /// Whether each table has a row, which does not matter.
-type Found = (bool, bool, bool, bool, bool, bool, bool, bool, bool, bool);
+type Found = (bool, bool, bool, bool, bool, bool, bool, bool, bool, bool, bool);
 
 #[async_trait]
 impl Database for Store {
@@ -37,6 +37,7 @@ impl Database for Store {
             exists(worker_loads::table.select(worker_loads::worker)),
             exists(strays::table.select(strays::name)),
             exists(api_keys::table.select(api_keys::id)),
+            exists(audit_log::table.select(audit_log::id)),
         ));
         self.reader().await?.run(async |conn| query.get_result::<Found>(conn).await).await?;
         // What is on a disk that is full, or on a server that only follows another, can still be read.

@@ -7,6 +7,7 @@
 //! statement, wherever it can be, and a transaction is begun and ended within one [`Checkout::run`].
 
 mod api_keys;
+mod audit_log;
 mod campaigns;
 mod checkout;
 mod database;
@@ -23,6 +24,7 @@ mod snapshots;
 mod strays;
 mod task_leases;
 mod turns;
+mod users;
 mod workers;
 
 pub(crate) use checkout::Checkout;

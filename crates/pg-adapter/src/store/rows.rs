@@ -3,9 +3,11 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
 use switchboard_domain::ports::{Generation, SnapshotHead, StorageError, Stray};
-use switchboard_domain::{ApiKey, Campaign, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus};
+use switchboard_domain::{
+    ApiKey, AuditEntry, Campaign, Deed, Epoch, LinkedGroup, ParseError, Revision, Session, SessionStatus,
+};
 
-use super::schema::{api_keys, campaigns, directory_snapshots, linked_groups, sessions, strays};
+use super::schema::{api_keys, audit_log, campaigns, directory_snapshots, linked_groups, sessions, strays};
 use crate::engine::{Backend, Time};
 
 /// A time as both databases keep it: in whole microseconds.
@@ -38,7 +40,7 @@ pub(super) struct SessionRow {
 #[diesel(table_name = linked_groups, check_for_backend(Backend))]
 pub(super) struct LinkedGroupRow {
     pub(super) id: String,
-    session_id: String,
+    pub(super) session_id: String,
     pub(super) account: String,
     group_id: String,
     name: String,
@@ -52,7 +54,7 @@ pub(super) struct LinkedGroupRow {
 #[diesel(table_name = campaigns, check_for_backend(Backend))]
 pub(super) struct CampaignRow {
     pub(super) id: String,
-    linked_group_id: String,
+    pub(super) linked_group_id: String,
     status: String,
     #[diesel(deserialize_as = Time)]
     pub(super) start_date: DateTime<Utc>,
@@ -89,6 +91,19 @@ pub(super) struct ApiKeyRow {
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit_log, check_for_backend(Backend))]
+pub(super) struct AuditRow {
+    id: String,
+    at: DateTime<Utc>,
+    action: String,
+    means: String,
+    outcome: String,
+    owner: Option<String>,
+    session: Option<String>,
+    worker: Option<String>,
 }
 
 /// A row that holds what no version of this program writes.
@@ -276,5 +291,39 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             })
         };
         parsed().map_err(UnreadableRow::of("api_keys"))
+    }
+}
+
+impl From<&AuditEntry> for AuditRow {
+    fn from(entry: &AuditEntry) -> Self {
+        let Deed { action, by, user, session, worker } = &entry.deed;
+        Self {
+            id: entry.id.as_str().to_owned(),
+            at: micros(entry.at),
+            action: action.as_str().to_owned(),
+            means: by.as_str().to_owned(),
+            outcome: entry.outcome.as_str().to_owned(),
+            owner: user.as_ref().map(|user| user.as_str().to_owned()),
+            session: session.as_ref().map(|session| session.as_str().to_owned()),
+            worker: worker.as_ref().map(|worker| worker.as_str().to_owned()),
+        }
+    }
+}
+
+impl TryFrom<AuditRow> for AuditEntry {
+    type Error = UnreadableRow;
+
+    fn try_from(row: AuditRow) -> Result<Self, UnreadableRow> {
+        let parsed = || {
+            let deed = Deed {
+                action: row.action.parse()?,
+                by: row.means.parse()?,
+                user: row.owner.map(|user| user.parse()).transpose()?,
+                session: row.session.map(|session| session.parse()).transpose()?,
+                worker: row.worker.map(|worker| worker.parse()).transpose()?,
+            };
+            Ok(Self { id: row.id.parse()?, at: row.at, deed, outcome: row.outcome.parse()? })
+        };
+        parsed().map_err(UnreadableRow::of("audit_log"))
     }
 }

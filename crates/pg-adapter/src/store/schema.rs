@@ -140,6 +140,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::engine::Instant;
+
+    audit_log (id) {
+        id -> Text,
+        at -> Instant,
+        action -> Text,
+        means -> Text,
+        outcome -> Text,
+        owner -> Nullable<Text>,
+        session -> Nullable<Text>,
+        worker -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     linked_groups,
@@ -150,5 +166,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     workers,
     worker_loads,
     strays,
-    api_keys
+    api_keys,
+    audit_log
 );

@@ -7,7 +7,7 @@ use super::Connected;
 use crate::ports::{MockSessionRepository, MockWhatsAppGateway, MockWorkerRepository, Ports};
 use crate::services::Services;
 use crate::services::testing::ports;
-use crate::{Error, Session, WorkerHealth, WorkerInfo};
+use crate::{Error, Means, Session, WorkerHealth, WorkerInfo};
 
 /// A row that takes in whatever WAHA says.
 pub(super) fn row(session: Session) -> MockSessionRepository {
@@ -39,5 +39,5 @@ pub(super) async fn connect_with(
     let configured = [("default", WorkerHealth::Up), ("new", WorkerHealth::Unknown), ("sick", WorkerHealth::Down)];
     gateway.expect_workers().returning(move || configured.map(|(name, health)| worker(name, health)).into());
     let ports = Ports { workers: Arc::new(workers), ..ports(sessions, gateway) };
-    Services::new(&ports, 1 << 20).connect.run(&"alice".parse().unwrap()).await
+    Services::new(&ports, 1 << 20).connect.run(&"alice".parse().unwrap(), Means::Token).await
 }

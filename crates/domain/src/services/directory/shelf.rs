@@ -186,6 +186,11 @@ impl Shelf {
         });
     }
 
+    /// Forgets the list.
+    pub(super) fn forget(&self, key: &ListKey) {
+        self.lists.invalidate(key);
+    }
+
     /// A version of the list that is no longer the present one but may still be paged through.
     pub(super) fn replaced(
         &self,

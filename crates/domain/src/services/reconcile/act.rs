@@ -8,7 +8,9 @@ use super::pace::Found;
 use super::plan::{Case, plan};
 use crate::ports::{Fence, GatewayError, WhatsAppGateway};
 use crate::services::roster::Roster;
-use crate::{Error, Lifecycle, Session, SessionAddress, SessionStatus, UpstreamSession, WorkerName};
+use crate::{
+    AuditAction, Deed, Error, Lifecycle, Means, Session, SessionAddress, SessionStatus, UpstreamSession, WorkerName,
+};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +57,38 @@ impl Parts {
                 {
                     return Ok(Outcome::Different);
                 }
-                self.ports.gateway.delete(&at).await?;
+                let done = self.ports.gateway.delete(&at).await.map(|()| Outcome::Done).map_err(Error::from);
+                self.write_down(found.remedy, &at, row.as_deref(), &done);
                 if let Some(row) = row {
                     self.news.changed(&row);
                 }
-                Ok(Outcome::Done)
+                done
             }
             (remedy, Some(row), Some(fence)) => {
                 let done = self.apply(remedy, &row, fresh.upstream.as_ref(), fence).await;
+                self.write_down(remedy, &at, Some(&row), &done);
                 // Whatever came of it, nothing is as it was.
                 self.news.changed(&row);
                 done
             }
             _ => Ok(Outcome::Different),
         }
+    }
+
+    /// What users would notice is for the audit log, once it is done: what fails is tried again, and told of by the round.
+    fn write_down(&self, remedy: Remedy, at: &SessionAddress, row: Option<&Session>, done: &Result<Outcome, Error>) {
+        let action = match remedy {
+            Remedy::FinishLogout => AuditAction::Logout,
+            Remedy::Restart => AuditAction::Restart,
+            Remedy::Start => AuditAction::Start,
+            Remedy::Discard | Remedy::Delete => AuditAction::Delete,
+            Remedy::Adopt | Remedy::Undo | Remedy::RenewWebhook => return,
+        };
+        if !matches!(done, Ok(Outcome::Done)) {
+            return;
+        }
+        let deed = Deed::new(action, Means::Reconciler).on(&at.name).at(&at.worker);
+        self.audit.record(row.iter().fold(deed, |deed, row| deed.of(&row.owner)), done);
     }
 
     async fn fresh(&self, at: &SessionAddress, found: &Found) -> Result<Fresh, Error> {

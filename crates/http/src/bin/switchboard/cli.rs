@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
 use switchboard_domain::{ApiKeyId, ApiKeyName, ApiKeySecret, ParseError, UserId, WorkerName};
 use switchboard_http::Scope;
@@ -36,6 +37,14 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys, with which programs sign in.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Write out, or erase, all that is kept of a user.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// List who did what.
+    Audit(AuditOptions),
+    /// Take over the sessions, linked groups and campaigns of a T3 app from its PostgreSQL tables, without anybody scanning
+    /// again.
+    Import(ImportOptions),
     /// Print a bearer token for a user, signed with the configured secret.
     Token(TokenOptions),
     /// Look at the configuration.
@@ -98,6 +107,114 @@ pub(crate) enum KeysCommand {
         #[arg(value_parser = key_or_its_beginning)]
         key: ApiKeyId,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersCommand {
+    /// Write out all that is kept of a user, as one JSON document without secrets.
+    Export {
+        /// Whom.
+        #[arg(long, value_name = "ID")]
+        user: UserId,
+        /// Where to: a new file that only you may read. Without it, the terminal.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Log a user out of WhatsApp, and delete all that is kept of them, in WAHA and here. What remains is an entry in the
+    /// audit log that somebody was erased. If it is broken off, run it again.
+    Erase {
+        /// Whom.
+        #[arg(long, value_name = "ID")]
+        user: UserId,
+        /// Only say what there is.
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    /// Only what was about this user.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<UserId>,
+    /// Only what was done since: a time like 2026-11-01T00:00:00Z, or so long ago, like 7d.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+    /// Print JSON, an object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A moment, or how long ago it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Since {
+    At(DateTime<Utc>),
+    Ago(Duration),
+}
+
+impl Since {
+    /// The moment.
+    pub(crate) fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(at) => at,
+            // What is before all calendars is as good as always.
+            Self::Ago(ago) => TimeDelta::from_std(ago)
+                .ok()
+                .and_then(|ago| now.checked_sub_signed(ago))
+                .unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(ago) = text.parse::<humantime::Duration>() {
+            return Ok(Self::Ago(ago.into()));
+        }
+        let at = DateTime::parse_from_rfc3339(text).map(|at| Self::At(at.to_utc()));
+        at.map_err(|_| "expected a time like 2026-11-01T00:00:00Z, or how long ago, like 7d")
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ImportOptions {
+    /// The application's database, like `postgres://user:password@host/database`. Better in the environment, where others on this
+    /// machine do not see it.
+    #[arg(long, value_name = "URL", env = "SWITCHBOARD_IMPORT_FROM", hide_env_values = true)]
+    pub(crate) from: String,
+    /// The schema of its tables.
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    pub(crate) schema: String,
+    /// Its table of sessions.
+    #[arg(long, value_name = "NAME", default_value = "WhatsAppSession")]
+    pub(crate) sessions_table: String,
+    /// Its table of linked groups.
+    #[arg(long, value_name = "NAME", default_value = "WhatsAppGroup")]
+    pub(crate) groups_table: String,
+    /// Its table of campaigns.
+    #[arg(long, value_name = "NAME", default_value = "Campaign")]
+    pub(crate) campaigns_table: String,
+    /// It has no campaigns, or they stay where they are.
+    #[arg(long)]
+    pub(crate) no_campaigns: bool,
+    /// A column that has another name than usual, like campaigns.groupId=whatsAppGroupId. Several may be given.
+    #[arg(long, value_name = "TABLE.FIELD=COLUMN")]
+    pub(crate) column: Vec<String>,
+    /// Only say what would come of it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// The address of a database holds a password.
+impl std::fmt::Debug for ImportOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportOptions").field("schema", &self.schema).finish_non_exhaustive()
+    }
 }
 
 fn key_or_its_beginning(text: &str) -> Result<ApiKeyId, ParseError> {

@@ -12,10 +12,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use chrono::TimeDelta;
 use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use switchboard_domain::services::Services;
+use switchboard_domain::services::{AuditTrail, Services};
 use switchboard_http::{Live, Page, WEBHOOKS_PATH};
 use switchboard_waha_adapter::{ClientConfig, WorkerConfig};
 use url::Url;
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     waha: Waha,
     auth: Auth,
     directory: Directory,
+    audit: Audit,
     streams: Streams,
     limits: Limits,
     log: Log,
@@ -77,6 +79,12 @@ struct Directory {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct Audit {
+    retention_days: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Streams {
     per_user: usize,
 }
@@ -107,6 +115,12 @@ impl Default for Database {
 impl Default for Streams {
     fn default() -> Self {
         Self { per_user: Live::STREAMS_PER_USER }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: AuditTrail::KEPT_FOR_DAYS }
     }
 }
 
@@ -173,6 +187,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<String> {
         let server = self.server()?;
         self.limits()?;
+        self.audit_kept_for()?;
         self.log()?;
         self.telemetry(self.traces()?.is_some())?;
         let workers = self.workers()?;
@@ -256,6 +271,14 @@ impl Config {
             quotas: self.limits.quotas(),
             deadline: self.limits.deadline()?,
         })
+    }
+
+    /// How long it is remembered who did what.
+    pub(crate) fn audit_kept_for(&self) -> anyhow::Result<TimeDelta> {
+        match self.audit.retention_days {
+            days @ 1..=36_500 => Ok(TimeDelta::days(days.into())),
+            other => bail!("audit.retention_days: expected 1 to 36500, found {other}"),
+        }
     }
 
     /// Who may sign in.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use switchboard_domain::ports::{CampaignRepository, Clock as _, Random as _};
 use switchboard_domain::services::{PageRequest, Services};
 use switchboard_domain::{
-    Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, SessionName, SystemClock, SystemRandom, UserId,
+    Campaign, CampaignStatus, Group, Limit, LinkedGroup, LocalBus, Means, SessionName, SystemClock, SystemRandom,
+    UserId,
 };
 use switchboard_http::{
     Limits, Live, Page, Quotas, Secret, SignIn, State, Telemetry, TelemetryOptions, TokenKey, TokenRules, Tokens,
@@ -229,7 +230,7 @@ impl Samples {
         let groups: Vec<Group> = listing.entries().filter_map(|entry| entry.to_group()).collect();
         let statuses = [CampaignStatus::Scheduled, CampaignStatus::InProgress];
         for (group, status) in groups.into_iter().zip(statuses) {
-            let linked = services.link_group.run(&user, &session, &group.id).await?;
+            let linked = services.link_group.run(&user, &session, &group.id, Means::Token).await?;
             if linked.campaigns.is_empty() {
                 self.start_campaign(&linked.group, status).await?;
             }

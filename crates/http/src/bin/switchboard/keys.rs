@@ -6,33 +6,35 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use switchboard_domain::ports::{ApiKeyRepository, Clock as _, StorageError};
-use switchboard_domain::{ApiKey, ApiKeyId, SystemClock, SystemRandom, UserId};
+use switchboard_domain::ports::{ApiKeyRepository, AuditLog, Clock as _, StorageError};
+use switchboard_domain::{ApiKey, ApiKeyId, AuditAction, Deed, Means, SystemClock, SystemRandom, UserId};
 
+use super::audit::note;
 use super::cli::{CreateKey, KeysCommand};
 use super::config::Config;
 use super::table::columns;
-use super::wiring;
+use super::wiring::{self, Storage};
 
 /// What expires later is better said to be good for ever.
 const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// Runs one of its commands on the configured database. Servers that run on it heed what is changed within seconds.
 pub(crate) async fn run(config: &Config, command: KeysCommand) -> anyhow::Result<()> {
-    let keys = wiring::storage(config)?.api_keys;
+    let Storage { api_keys: keys, audit, .. } = wiring::storage(config)?;
     match command {
-        KeysCommand::Create(options) => create(keys, options).await,
+        KeysCommand::Create(options) => create(keys, &*audit, options).await,
         KeysCommand::List { user, json } => list(keys, user.as_ref(), json).await,
-        KeysCommand::Revoke { key } => revoke(keys, &key).await,
+        KeysCommand::Revoke { key } => revoke(keys, &*audit, &key).await,
     }
 }
 
-async fn create(keys: Arc<dyn ApiKeyRepository>, options: CreateKey) -> anyhow::Result<()> {
+async fn create(keys: Arc<dyn ApiKeyRepository>, audit: &dyn AuditLog, options: CreateKey) -> anyhow::Result<()> {
     let CreateKey { user, name, scope, expires } = options;
     let ttl = expires.map(Duration::from);
     ensure!(ttl.is_none_or(|ttl| ttl <= LONGEST), "--expires: expected at most 100 years");
     let (key, secret) = ApiKey::new(&SystemRandom, user, name, scope, ttl, SystemClock.now()).context("--expires")?;
     keys.insert(&key, &secret.hash()).await.map_err(of_database)?;
+    note(audit, Deed::new(AuditAction::CreateKey, Means::Cli).of(&key.user)).await;
     // Not with the key, which programs read.
     eprintln!("This is the key, this once: nobody can show it again. To revoke it: switchboard keys revoke {}", key.id);
     println!("{}", secret.expose());
@@ -50,10 +52,11 @@ async fn list(keys: Arc<dyn ApiKeyRepository>, user: Option<&UserId>, json: bool
     Ok(())
 }
 
-async fn revoke(keys: Arc<dyn ApiKeyRepository>, id: &ApiKeyId) -> anyhow::Result<()> {
+async fn revoke(keys: Arc<dyn ApiKeyRepository>, audit: &dyn AuditLog, id: &ApiKeyId) -> anyhow::Result<()> {
     let Some(key) = keys.revoke(id, SystemClock.now()).await.map_err(of_database)? else {
         bail!("there is no key {id}: switchboard keys list shows those that there are");
     };
+    note(audit, Deed::new(AuditAction::RevokeKey, Means::Cli).of(&key.user)).await;
     println!("{id} of {} ({}) is revoked: every server refuses it within 5 seconds.", key.user, key.name);
     Ok(())
 }

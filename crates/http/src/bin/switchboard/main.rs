@@ -1,9 +1,11 @@
 //! The `switchboard` binary: reads what it is told, wires the adapters to the use cases, and runs.
 
+mod audit;
 mod cli;
 mod commands;
 mod config;
 mod demo;
+mod import;
 mod jwks;
 mod keys;
 mod migrate;
@@ -11,6 +13,7 @@ mod serve;
 mod table;
 mod telemetry;
 mod tls;
+mod users;
 mod wiring;
 mod workers;
 
@@ -41,6 +44,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate => migrate::run(&config()?).await,
         Command::Workers(command) => workers::run(&config()?, command).await,
         Command::Keys(command) => keys::run(&config()?, command).await,
+        Command::Users(command) => users::run(&config()?, command).await,
+        Command::Audit(options) => audit::run(&config()?, options).await,
+        Command::Import(options) => import::run(&config()?, options).await,
         Command::Token(options) => {
             let ttl = options.ttl()?;
             println!("{}", wiring::token_key(&config()?.auth()?)?.sign_scoped(&options.user, ttl, options.scope)?);

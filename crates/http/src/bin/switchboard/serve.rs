@@ -68,6 +68,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let watched = Arc::clone(&state);
     tokio::spawn(async move { watched.services.watch_workers().await });
+    let kept_for = config.audit_kept_for()?;
+    let audited = Arc::clone(&state);
+    tokio::spawn(async move { audited.services.audit.keep_tidy(kept_for).await });
     let fresh = Arc::clone(&state);
     tokio::spawn(async move { fresh.sign_in.keep_fresh().await });
     let tidied = Arc::clone(&state);
@@ -82,6 +85,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         served = until_stopped(server, &state, Some(drain)) => served,
         failed = migration => failed,
     };
+    state.services.audit.flush().await;
     traces.flush().await;
     ended
 }

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use switchboard_domain::ports::{
-    ApiKeyRepository, CampaignRepository, Database, DeploymentRepository, EventBus, GroupRepository, LeaseRepository,
-    Ports, SessionRepository, SnapshotStore, StorageError, StrayRepository, TaskLeases, WebhookReader, WhatsAppGateway,
-    WorkerRepository,
+    ApiKeyRepository, AppSessions, AuditLog, CampaignRepository, Database, DeploymentRepository, EventBus,
+    GroupRepository, LeaseRepository, Ports, SessionRepository, SnapshotStore, StorageError, StrayRepository,
+    TaskLeases, UserRepository, WebhookReader, WhatsAppGateway, WorkerRepository,
 };
 use switchboard_domain::services::Services;
 use switchboard_domain::{LocalBus, SystemClock, SystemRandom, WorkerName};
 use switchboard_http::{
     CookieRules, DatabaseHealth, Jwks, Limits, Live, Quotas, SignIn, State, Telemetry, TokenKey, Tokens,
 };
-use switchboard_pg_adapter::{PgEventBus, PgOptions, PgStore};
+use switchboard_pg_adapter::{AppTables, PgAppSessions, PgEventBus, PgOptions, PgStore};
 use switchboard_sqlite_adapter::{DatabaseLock, SqliteOptions, SqliteStore};
 use switchboard_waha_adapter::{WahaGateway, WahaWebhooks};
 
@@ -35,6 +35,8 @@ pub(crate) struct Storage {
     pub(crate) snapshots: Arc<dyn SnapshotStore>,
     pub(crate) tasks: Arc<dyn TaskLeases>,
     pub(crate) api_keys: Arc<dyn ApiKeyRepository>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) schema: Arc<dyn Schema>,
@@ -92,6 +94,12 @@ pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
     }
 }
 
+/// Another application's sessions. A whole table is read at once, which may take its time.
+pub(crate) async fn app_sessions(url: &SecretString, tables: &AppTables) -> anyhow::Result<Arc<dyn AppSessions>> {
+    let options = PgOptions { max_connections: 1, statement_timeout: Duration::from_mins(2), ..PgOptions::default() };
+    Ok(Arc::new(PgAppSessions::open(url, options, tables).await.context("--from")?))
+}
+
 /// The configured WAHA servers; nothing is connected yet.
 pub(crate) fn gateway(config: &Config) -> anyhow::Result<Arc<dyn WhatsAppGateway>> {
     let gateway = WahaGateway::new(config.workers()?, &config.waha_client()?, Arc::new(SystemClock));
@@ -116,6 +124,8 @@ where
         + SnapshotStore
         + TaskLeases
         + ApiKeyRepository
+        + UserRepository
+        + AuditLog
         + Database
         + Schema
         + 'static,
@@ -132,6 +142,8 @@ where
         snapshots: store.clone(),
         tasks: store.clone(),
         api_keys: store.clone(),
+        users: store.clone(),
+        audit: store.clone(),
         bus: Arc::new(bus),
         database: store.clone(),
         schema: store,
@@ -182,6 +194,26 @@ pub(crate) struct ServiceLimits {
     pub(crate) deadline: Duration,
 }
 
+/// What use cases need from outside.
+pub(crate) fn ports(storage: &Storage, gateway: Arc<dyn WhatsAppGateway>) -> Ports {
+    Ports {
+        sessions: storage.sessions.clone(),
+        leases: storage.leases.clone(),
+        workers: storage.workers.clone(),
+        strays: storage.strays.clone(),
+        groups: storage.groups.clone(),
+        deployments: storage.deployments.clone(),
+        snapshots: storage.snapshots.clone(),
+        tasks: storage.tasks.clone(),
+        users: storage.users.clone(),
+        audit: storage.audit.clone(),
+        bus: storage.bus.clone(),
+        gateway,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    }
+}
+
 /// Everything a request works with. What outlives a request runs on the present runtime.
 pub(crate) fn state(
     storage: &Storage,
@@ -192,20 +224,7 @@ pub(crate) fn state(
     telemetry: Telemetry,
 ) -> Arc<State> {
     let gateway = telemetry.observe(gateway);
-    let ports = Ports {
-        sessions: storage.sessions.clone(),
-        leases: storage.leases.clone(),
-        workers: storage.workers.clone(),
-        strays: storage.strays.clone(),
-        groups: storage.groups.clone(),
-        deployments: storage.deployments.clone(),
-        snapshots: storage.snapshots.clone(),
-        tasks: storage.tasks.clone(),
-        bus: storage.bus.clone(),
-        gateway: gateway.clone(),
-        clock: Arc::new(SystemClock),
-        random: Arc::new(SystemRandom),
-    };
+    let ports = ports(storage, gateway.clone());
     let services = Services::new(&ports, limits.directory_memory);
     let live = Live::new(limits.streams_per_user, Arc::new(SystemClock));
     let database = DatabaseHealth::new(storage.database.clone());

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use serde::Serialize;
-use switchboard_domain::ports::{Clock as _, StorageError, WhatsAppGateway, WorkerRepository};
-use switchboard_domain::{SystemClock, WorkerHealth, WorkerInfo, WorkerName, WorkerState};
+use switchboard_domain::ports::{AuditLog, Clock as _, StorageError, WhatsAppGateway, WorkerRepository};
+use switchboard_domain::{AuditAction, Deed, Means, SystemClock, WorkerHealth, WorkerInfo, WorkerName, WorkerState};
 
+use super::audit::note;
 use super::cli::WorkersCommand;
 use super::config::Config;
 use super::table::columns;
-use super::wiring;
+use super::wiring::{self, Storage};
 
 /// Runs one of its commands on the configured database. A server that runs on it meanwhile heeds what is changed.
 pub(crate) async fn run(config: &Config, command: WorkersCommand) -> anyhow::Result<()> {
-    let desk = Desk { gateway: wiring::gateway(config)?, workers: wiring::storage(config)?.workers };
+    let Storage { workers, audit, .. } = wiring::storage(config)?;
+    let desk = Desk { gateway: wiring::gateway(config)?, workers, audit };
     match command {
         WorkersCommand::List { json } => desk.list(json).await,
         WorkersCommand::Drain { name } => {
@@ -36,6 +38,7 @@ pub(crate) async fn run(config: &Config, command: WorkersCommand) -> anyhow::Res
 struct Desk {
     gateway: Arc<dyn WhatsAppGateway>,
     workers: Arc<dyn WorkerRepository>,
+    audit: Arc<dyn AuditLog>,
 }
 
 /// A worker, as it is listed.
@@ -86,7 +89,14 @@ impl Desk {
     /// Returns how many sessions it lost.
     async fn set_state(&self, name: &WorkerName, state: WorkerState) -> anyhow::Result<u32> {
         self.expect(name).await?;
-        self.workers.set_state(name, state, SystemClock.now()).await.map_err(of_database)
+        let lost = self.workers.set_state(name, state, SystemClock.now()).await.map_err(of_database)?;
+        let action = match state {
+            WorkerState::Active => AuditAction::ActivateWorker,
+            WorkerState::Draining => AuditAction::DrainWorker,
+            WorkerState::Removed => AuditAction::RemoveWorker,
+        };
+        note(&*self.audit, Deed::new(action, Means::Cli).at(name)).await;
+        Ok(lost)
     }
 
     async fn load(&self, name: &WorkerName) -> anyhow::Result<u32> {

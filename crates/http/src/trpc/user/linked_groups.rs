@@ -9,14 +9,14 @@ use crate::trpc::{Error, Fields, Input, string};
 /// `user.linkWhatsAppGroup`
 pub(super) async fn link(call: Context, input: OfGroup) -> Result<LinkedGroupOutput, Error> {
     let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
-    let linked = call.state.services.link_group.run(call.user()?, &name, &group).await?;
+    let linked = call.state.services.link_group.run(call.user()?, &name, &group, call.means()?).await?;
     Ok(linked.into())
 }
 
 /// `user.unlinkWhatsAppGroup`
 pub(super) async fn unlink(call: Context, input: OfGroup) -> Result<Success, Error> {
     let (name, group) = (session_name(&input.session_name)?, group_id(&input.group_id)?);
-    call.state.services.unlink_group.run(call.user()?, &name, &group).await?;
+    call.state.services.unlink_group.run(call.user()?, &name, &group, call.means()?).await?;
     Ok(Success::YES)
 }
 

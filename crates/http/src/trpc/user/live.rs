@@ -33,7 +33,8 @@ pub(super) async fn watch(
 /// `user.requestPairingCode`
 pub(super) async fn request_pairing_code(call: Context, input: OfPhone) -> Result<PairingCodeOutput, Error> {
     let name = session_name(&input.session_name)?;
-    let code = call.state.services.request_pairing_code.run(call.user()?, &name, &input.phone_number).await?;
+    let ask = &call.state.services.request_pairing_code;
+    let code = ask.run(call.user()?, &name, &input.phone_number, call.means()?).await?;
     Ok(code.into())
 }
 

@@ -8,7 +8,7 @@ mod session;
 use std::sync::Arc;
 
 use serde::Serialize;
-use switchboard_domain::{SessionName, UserId};
+use switchboard_domain::{Means, SessionName, UserId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -42,6 +42,11 @@ impl Context {
     /// As whom.
     fn user(&self) -> Result<&UserId, Error> {
         Ok(&self.principal()?.user)
+    }
+
+    /// By what means.
+    fn means(&self) -> Result<Means, Error> {
+        Ok(self.principal()?.means())
     }
 
     /// Whether that call may be made.

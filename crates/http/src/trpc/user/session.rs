@@ -20,7 +20,7 @@ pub(super) async fn get(call: Context, (): ()) -> Result<Option<SessionOutput>, 
 
 /// `user.initiateWhatsAppSession`
 pub(super) async fn initiate(call: Context, (): ()) -> Result<Initiated, Error> {
-    let connected = call.state.services.connect.run(call.user()?).await.map_err(not_created)?;
+    let connected = call.state.services.connect.run(call.user()?, call.means()?).await.map_err(not_created)?;
     Ok(connected.into())
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn qr(call: Context, input: OfSession) -> Result<QrOutput, Erro
 /// `user.restartSession`
 pub(super) async fn restart(call: Context, input: OfSession) -> Result<Success, Error> {
     let name = session_name(&input.session_name)?;
-    call.state.services.restart.run(call.user()?, &name).await?;
+    call.state.services.restart.run(call.user()?, &name, call.means()?).await?;
     Ok(Success::YES)
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn update_phone(call: Context, input: UpdatePhone) -> Result<Su
 /// `user.logoutSession`
 pub(super) async fn logout(call: Context, input: OfSession) -> Result<Success, Error> {
     let name = session_name(&input.session_name)?;
-    call.state.services.logout.run(call.user()?, &name).await?;
+    call.state.services.logout.run(call.user()?, &name, call.means()?).await?;
     Ok(Success::YES)
 }
 

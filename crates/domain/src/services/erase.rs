@@ -1,0 +1,151 @@
+//! Erasing a user: from WAHA first, then from the database, all in one step.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::deployment::Deployment;
+use super::lease::SessionLeases;
+use super::logout::LogoutFinisher;
+use super::news::News;
+use crate::ports::{Erased, Fence, Ports, StorageError, UserRepository};
+use crate::{
+    AuditAction, AuditEntry, AuditOutcome, Deed, Error, Means, Session, SessionAddress, SessionId, UserId, WorkerName,
+    WorkerState,
+};
+
+/// Erases all that is kept of a user, here and in WAHA.
+///
+/// It may be broken off anywhere and asked for again: the logout is stored before WAHA is told of it, so that it is finished
+/// whatever happens, and the rows go last and at once.
+///
+/// A connect of the same user at the same time waits for the session's lease or is waited for. One that comes first is logged
+/// out with the rest; one that comes last finds no row and makes a new one, which is looked for and erased in its turn.
+/// Whoever can still sign in can begin anew later: that is for the identity provider to end.
+pub struct Erase {
+    ports: Ports,
+    leases: Arc<SessionLeases>,
+    finisher: Arc<LogoutFinisher>,
+    deployment: Arc<Deployment>,
+    news: Arc<News>,
+}
+
+/// What was erased of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// How much.
+    pub erased: Erased,
+    /// The sessions' rows: other replicas are told of them.
+    pub sessions: Vec<SessionId>,
+}
+
+impl Erase {
+    /// How often one begins anew for somebody who connects meanwhile.
+    const ROUNDS: usize = 3;
+    /// How often the rows are deleted again because something was added to them.
+    const ATTEMPTS: usize = 5;
+
+    pub(super) fn new(
+        ports: &Ports,
+        leases: Arc<SessionLeases>,
+        finisher: Arc<LogoutFinisher>,
+        deployment: Arc<Deployment>,
+        news: Arc<News>,
+    ) -> Self {
+        Self { ports: ports.clone(), leases, finisher, deployment, news }
+    }
+
+    /// Erases the user. One of whom nothing is kept is erased already.
+    ///
+    /// # Errors
+    /// WAHA's failures: the session is logging out, which is finished by the next attempt or by the reconciler, and nothing
+    /// else was erased; [`Error::Busy`] if the user goes on connecting, or another operation does not end; the database's
+    /// failures.
+    pub async fn run(&self, user: &UserId) -> Result<Erasure, Error> {
+        let mut erasure = Erasure::default();
+        for _ in 0..Self::ROUNDS {
+            let record = self.ports.users.record(user).await?;
+            let Some(session) = record.session else {
+                erasure.erased.add(self.erase(user, None).await?);
+                return Ok(erasure);
+            };
+            let erased = self.erase_session(user, &session, &record.left_behind).await?;
+            self.news.erased(&session);
+            erasure.erased.add(erased);
+            erasure.sessions.push(session.id);
+        }
+        Err(Error::Busy)
+    }
+
+    async fn erase_session(
+        &self,
+        user: &UserId,
+        session: &Session,
+        left_behind: &[WorkerName],
+    ) -> Result<Erased, Error> {
+        // Before the lease: a connect that has it fails instead of bringing the session up.
+        self.finisher.intend(session).await?;
+        let work = |fence: Fence| async move {
+            // A connect that had the lease before this one may have begun anew.
+            self.finisher.intend(session).await?;
+            self.finisher.finish(&session.id, fence).await?;
+            self.clear(session, left_behind).await?;
+            self.erase(user, Some((session.id.clone(), fence))).await
+        };
+        self.leases.run(&session.id, work).await
+    }
+
+    /// Deletes what is left of the session in WAHA: on workers it was moved away from, and on its own, if that was removed
+    /// and is there again.
+    async fn clear(&self, session: &Session, left_behind: &[WorkerName]) -> Result<(), Error> {
+        let (gateway, deployment) = (&self.ports.gateway, self.deployment.id().await?);
+        let configured: BTreeSet<_> = gateway.workers().into_iter().map(|worker| worker.name).collect();
+        let states = self.ports.workers.states().await?;
+        let mut workers: BTreeSet<_> = left_behind.iter().collect();
+        workers.insert(&session.worker);
+        for worker in workers {
+            let is_gone = states.get(worker) == Some(&WorkerState::Removed);
+            if !configured.contains(worker) && (is_gone || *worker == session.worker) {
+                continue;
+            }
+            let at = SessionAddress { worker: worker.clone(), name: session.name.clone() };
+            let Some(upstream) = gateway.session(&at).await? else { continue };
+            // Another application's session may have the same name by now.
+            if upstream.deployment.as_ref() == Some(deployment) || left_behind.contains(worker) {
+                gateway.delete(&at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn erase(&self, user: &UserId, session: Option<(SessionId, Fence)>) -> Result<Erased, Error> {
+        let users: &dyn UserRepository = &*self.ports.users;
+        for _ in 0..Self::ATTEMPTS {
+            match users.erase(user, session.clone(), &self.tombstone(user)?).await {
+                Ok(erased) => return erased.ok_or(Error::Busy),
+                // A group or a campaign was added between two statements.
+                Err(StorageError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// What stays: that somebody was erased, and when.
+    fn tombstone(&self, user: &UserId) -> Result<AuditEntry, Error> {
+        let who = user.pseudonym().map_err(|_| Error::Internal)?;
+        let deed = Deed::new(AuditAction::Erase, Means::Cli).of(&who);
+        let (random, now) = (&*self.ports.random, self.ports.clock.now());
+        AuditEntry::new(deed, AuditOutcome::done(), random, now).map_err(|_| Error::Internal)
+    }
+}
+
+impl Erased {
+    fn add(&mut self, more: Self) {
+        self.sessions += more.sessions;
+        self.groups += more.groups;
+        self.campaigns += more.campaigns;
+        self.lists += more.lists;
+        self.keys += more.keys;
+        self.entries += more.entries;
+    }
+}

@@ -1,0 +1,17 @@
+-- Who did what, when, by which means, and what came of it. No reference to a session's row or a key's: what was done outlives
+-- them.
+CREATE TABLE audit_log (
+    id      TEXT NOT NULL PRIMARY KEY,
+    at      TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    means   TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    -- Whom, which session and which worker it was about, if any.
+    owner   TEXT,
+    session TEXT,
+    worker  TEXT
+) STRICT;
+
+-- For the list of a user's, for the list of all, and for the purge.
+CREATE INDEX audit_log_owner_idx ON audit_log (owner, at, id);
+CREATE INDEX audit_log_at_idx ON audit_log (at, id);
