@@ -67,7 +67,7 @@ pub(crate) async fn run(program: &Path, cluster: &Cluster, time: Duration) -> an
         dice: RefCell::new(StdRng::seed_from_u64(0)),
     };
     // At first everything that is remembered fills up.
-    let warm_up = time / 6;
+    let warm_up = time / 3;
     let mut series = Series::default();
     let watch = async {
         while Instant::now() < soak.until {

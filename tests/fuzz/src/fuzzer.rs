@@ -282,4 +282,14 @@ mod tests {
         assert_eq!((&first[0][..], &first[1][..], first.len()), (&b"one"[..], &b"two"[..], 3 + 2000));
         assert_eq!(inputs(), first);
     }
+    #[test]
+    fn what_makes_a_target_panic_is_told_as_short_as_it_can_be_and_kept() {
+        let target = Target::new("of-the-tests-too").seeds(["one", "two"]).words(["three"]);
+        let failed = std::panic::catch_unwind(|| target.run(|input| assert!(!input.ends_with(b"hree"), "the cause")));
+        let told = failed.unwrap_err().downcast::<String>().unwrap();
+        let kept = files(&folder(target.name));
+        fs::remove_dir_all(folder(target.name)).unwrap();
+        assert!(told.contains("\n  hree\n") && told.contains("the cause"), "{told}");
+        assert_eq!(kept, [b"hree"]);
+    }
 }

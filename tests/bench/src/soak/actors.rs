@@ -25,6 +25,10 @@ const COMING: usize = 3;
 const STREAMS: usize = 40;
 /// Longer than any body may be.
 const TOO_LONG: usize = 3 * 1024 * 1024;
+/// The beginning of what a client says who wants it encrypted.
+const TLS: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+/// A body that is shorter than announced.
+const HALF: &[u8] = b"POST /api/trpc/user.restartSession HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{";
 
 impl Soak {
     /// Everybody acts until the time is over.
@@ -87,7 +91,7 @@ impl Soak {
         let user = User::of(format!("user-{number}").parse().ok()?, session).ok()?;
         self.until(connection, &user, "SCAN_QR_CODE").await?;
         self.ask(connection, "QR", &user.asks("user.getSessionQR")).await?;
-        if number % 3 > 0 {
+        if !number.is_multiple_of(3) {
             let phone = format!("34{number:09}");
             if number % 6 == 1 {
                 let input = json!({ "phoneNumber": format!("+{phone}") });
@@ -153,13 +157,8 @@ impl Soak {
             self.ask(&mut connection, what, &request).await;
             match self.dice(60) {
                 0 => drop(self.ask(&mut None, "a body that is too long", &post(&" ".repeat(TOO_LONG))).await),
-                1..=3 => self.garbage(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await,
-                4..=6 => {
-                    self.garbage(
-                        b"POST /api/trpc/user.restartSession HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
-                    )
-                    .await
-                }
+                1..=3 => self.garbage(TLS).await,
+                4..=6 => self.garbage(HALF).await,
                 _ => {}
             }
             sleep(PAUSE * 2).await;

@@ -11,8 +11,7 @@ pub(super) struct Series {
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    /// In minutes.
-    at: f64,
+    at: Duration,
     /// In KB.
     resident: f64,
     files: f64,
@@ -31,14 +30,15 @@ impl Series {
     #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 bytes of memory, nor files")]
     pub(super) fn push(&mut self, at: Duration, resident: u64, files: usize) {
         let resident = resident as f64 / 1024.0;
-        self.seen.push(Sample { at: at.as_secs_f64() / 60.0, resident, files: files as f64 });
+        self.seen.push(Sample { at, resident, files: files as f64 });
     }
 
     /// How memory grows. The points are the medians of each minute: samples that are seconds apart say nearly the same, and
     /// would make the error look smaller than it is.
     pub(super) fn growth(&self) -> Line {
-        let minutes = self.seen.chunk_by(|a, b| a.at.floor() == b.at.floor());
-        let points = minutes.map(|minute| (median(minute, |seen| seen.at), median(minute, |seen| seen.resident)));
+        let minutes = self.seen.chunk_by(|a, b| a.at.as_secs() / 60 == b.at.as_secs() / 60);
+        let at = |seen: &Sample| seen.at.as_secs_f64() / 60.0;
+        let points = minutes.map(|minute| (median(minute, at), median(minute, |seen| seen.resident)));
         Line::through(&points.collect::<Vec<_>>())
     }
 
