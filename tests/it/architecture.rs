@@ -7,9 +7,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each package may depend on of ours: normally, and in its tests.
-const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
-    ("switchboard-domain", &[], &["switchboard-domain"]),
-    ("switchboard-waha-adapter", &["switchboard-domain"], &["switchboard-waha-fake"]),
+const MAY_NAME: [(&str, &[&str], &[&str]); 10] = [
+    ("switchboard-domain", &[], &["switchboard-domain", "switchboard-fuzz"]),
+    ("switchboard-waha-adapter", &["switchboard-domain"], &["switchboard-fuzz", "switchboard-waha-fake"]),
     ("switchboard-pg-adapter", &["switchboard-domain"], &[]),
     ("switchboard-sqlite-adapter", &["switchboard-domain"], &[]),
     ("switchboard-waha-fake", &[], &[]),
@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
             "switchboard-waha-adapter",
             "switchboard-waha-fake",
         ],
-        &["switchboard-domain", "switchboard-tests"],
+        &["switchboard-domain", "switchboard-fuzz", "switchboard-tests"],
     ),
     (
         "switchboard-tests",
@@ -42,6 +42,7 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
         &["switchboard-domain", "switchboard-pg-adapter", "switchboard-sqlite-adapter", "switchboard-tests"],
         &[],
     ),
+    ("switchboard-fuzz", &[], &[]),
     ("xtask", &[], &[]),
 ];
 

@@ -1,8 +1,9 @@
-//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `simulate`, `demo`, `codegen`, `fuzz-api`.
+//! What CI runs, runnable at home: `cargo xtask ci`, `test`, `e2e`, `bench`, `simulate`, `demo`, `codegen`, `fuzz`, `fuzz-api`.
 
 mod apt;
 mod chromium;
 mod codegen;
+mod fuzz;
 mod fuzz_api;
 mod postgres;
 
@@ -17,10 +18,12 @@ cargo xtask <command>
   ci      everything CI checks: form, lints, tests on both databases, documentation
   test    every test, with a throwaway PostgreSQL and the real tRPC clients and a browser
   e2e     the tests of the page in a browser, which `test` runs too
-  bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`)
+  bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`);
+          with `-- --soak`, whether memory or open files grow under half an hour of everything at once
   simulate  a hundred thousand sessions on five hundred workers, and what goes wrong with them; arguments are passed on
   codegen  writes what is made out of the code and kept: docs/openapi.json, and the types of crates/http/client; with
            `--check` only says whether they are up to date
+  fuzz    inputs that nobody thought of, for whatever reads them: ten minutes each (`-- --minutes N --target NAME`)
   fuzz-api  requests made out of docs/openapi.json, good and bad; arguments are passed on to schemathesis
   demo    the demo, in release mode; arguments are passed on (see `switchboard demo --help`)";
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Some("bench") => bench(&rest),
         Some("simulate") => simulate(&rest),
         Some("codegen") => codegen::generate(rest.iter().any(|argument| argument == "--check")),
+        Some("fuzz") => fuzz::fuzz(passed_on(&rest)),
         Some("fuzz-api") => fuzz_api::fuzz(passed_on(&rest)),
         Some("demo") => demo(&rest),
         _ => Err(USAGE.to_owned()),

@@ -74,6 +74,8 @@ mod directory;
 mod error;
 mod flight;
 mod fold;
+#[cfg(test)]
+mod fuzzed;
 mod group;
 mod local_bus;
 mod page;

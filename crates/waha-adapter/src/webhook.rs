@@ -123,6 +123,9 @@ fn time(stamp: Option<u64>) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
+mod fuzzed;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};

@@ -318,3 +318,6 @@ fn configured(body: &[u8]) -> Result<SessionConfig, Failure> {
         _ => Err(Failure::broken("there is no configuration in it")),
     }
 }
+
+#[cfg(test)]
+mod fuzzed;

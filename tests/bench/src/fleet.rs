@@ -27,7 +27,7 @@ pub(crate) struct Fleet {
 /// A user, and the request that connects them.
 pub(crate) struct Newcomer {
     pub(crate) token: String,
-    connect: Request,
+    pub(crate) connect: Request,
 }
 
 /// What some users were answered, and how fast.
@@ -47,6 +47,7 @@ impl Fleet {
             database_url: database.url.clone(),
             waha_urls: wahas.iter().map(Waha::url).collect(),
             believes_webhooks: false,
+            directory_memory: None,
         };
         Ok(Self { server: setup.serve().await?, wahas, _folder: folder })
     }

@@ -16,6 +16,7 @@ mod plan;
 mod process;
 mod report;
 mod server;
+mod soak;
 mod stage;
 mod storm;
 mod streams;
@@ -29,7 +30,7 @@ use clap::Parser;
 use support::postgres::cluster;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whatever happens, it ends by then.
+/// How long all else may take.
 const DEADLINE: Duration = Duration::from_mins(20);
 
 /// Measures what requests cost, and prints it beside what is to be reached.
@@ -54,6 +55,12 @@ struct Cli {
     /// Only two thousand users who connect at once, and a WAHA server that is killed meanwhile.
     #[arg(long)]
     storm: bool,
+    /// Only whether memory or open files grow while everything is done at once for a long time.
+    #[arg(long)]
+    soak: bool,
+    /// For how many minutes.
+    #[arg(long, value_name = "N", default_value_t = 30, requires = "soak", value_parser = clap::value_parser!(u32).range(2..))]
+    minutes: u32,
     /// Measure this build of `switchboard`, to compare two.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
@@ -74,6 +81,16 @@ impl Cli {
     /// How long open streams are left alone: as long as it takes until all that is done for them at times has been done.
     fn silence(&self) -> Duration {
         Duration::from_secs(if self.quick { 15 } else { 60 })
+    }
+
+    /// Whatever happens, it ends by then.
+    fn deadline(&self) -> Duration {
+        if self.soak { DEADLINE + Duration::from_mins(self.minutes.into()) } else { DEADLINE }
+    }
+
+    /// The build that is measured.
+    fn program(&self) -> anyhow::Result<PathBuf> {
+        self.program.clone().map_or_else(|| server::built("switchboard"), Ok)
     }
 
     /// Whether a cell is to be measured.
@@ -97,7 +114,7 @@ async fn main() -> anyhow::Result<()> {
     // Whichever ends first, what was started is dropped, and with it killed.
     tokio::select! {
         done = run(&cli) => done,
-        () = tokio::time::sleep(DEADLINE) => anyhow::bail!("it took longer than {DEADLINE:?}"),
+        () = tokio::time::sleep(cli.deadline()) => anyhow::bail!("it took longer than {:?}", cli.deadline()),
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminate.recv() => anyhow::bail!("interrupted"),
     }
@@ -111,6 +128,10 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     if cli.storm {
         println!("{}", storm::run(cluster().context("there is no PostgreSQL")?).await?);
         return Ok(());
+    }
+    if cli.soak {
+        let cluster = cluster().context("there is no PostgreSQL")?;
+        return soak::run(&cli.program()?, cluster, Duration::from_mins(cli.minutes.into())).await;
     }
     let report = plan::run(cli).await?;
     println!("{}\n{}", report.tables(), report.micro);

@@ -64,7 +64,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Report> {
     let mut run = Run {
         cli,
         time: cli.time(),
-        program: cli.program.clone().map_or_else(|| built("switchboard"), Ok)?,
+        program: cli.program()?,
         peer: None,
         floors: Vec::new(),
         cells: Vec::new(),

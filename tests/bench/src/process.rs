@@ -75,6 +75,12 @@ impl Process {
         Ok(kilobytes * 1024)
     }
 
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        Ok(fs::read_dir(folder).with_context(|| format!("{} is gone: {}", self.name, self.logged()))?.count())
+    }
+
     /// Asks it to end and waits until it has.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = self.child.id().to_string();

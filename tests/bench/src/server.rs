@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) waha_urls: Vec<String>,
     /// Whether WAHA's reports are believed.
     pub(crate) believes_webhooks: bool,
+    /// How many bytes of lists are kept in memory, if not as many as usual.
+    pub(crate) directory_memory: Option<u64>,
 }
 
 /// A server that is ready.
@@ -58,6 +60,9 @@ impl Setup {
         if self.believes_webhooks {
             command.env("SWITCHBOARD__WAHA__WEBHOOK_URL", WEBHOOK_URL);
             command.env("SWITCHBOARD__WAHA__WEBHOOK_SECRET", WEBHOOK_SECRET);
+        }
+        if let Some(bytes) = self.directory_memory {
+            command.env("SWITCHBOARD__DIRECTORY__MEMORY_BYTES", bytes.to_string());
         }
         let started = Instant::now();
         let process = Process::start("serve", &mut command, &self.folder)?;

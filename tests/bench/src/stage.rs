@@ -69,6 +69,7 @@ impl Stage {
             database_url: database.url.clone(),
             waha_urls: vec![waha.url()],
             believes_webhooks: false,
+            directory_memory: None,
         };
         let server = setup.serve().await?;
         let mut stage = Self { server, waha, setup, database, entries, users: Vec::new(), folder };
@@ -92,6 +93,11 @@ impl Stage {
     /// From the next start on, the server believes what WAHA reports.
     pub(crate) fn believe_webhooks(&mut self) {
         self.setup.believes_webhooks = true;
+    }
+
+    /// From the next start on, the server keeps so many bytes of lists in memory.
+    pub(crate) fn limit_memory(&mut self, bytes: u64) {
+        self.setup.directory_memory = Some(bytes);
     }
 
     /// Connects this many more users, each with a phone of their own, and links groups.
@@ -155,7 +161,12 @@ pub(crate) enum List {
 
 impl User {
     pub(crate) fn status(&self) -> Request {
-        self.query("user.getSessionStatus", Some(&json!({ "sessionName": self.session })))
+        self.asks("user.getSessionStatus")
+    }
+
+    /// The status of somebody else's session, or nobody's.
+    pub(crate) fn status_of(&self, session: &str) -> Request {
+        self.query("user.getSessionStatus", Some(&json!({ "sessionName": session })))
     }
 
     pub(crate) fn session(&self) -> Request {
@@ -180,6 +191,33 @@ impl User {
             None => json!({ "json": null, "meta": { "values": ["undefined"], "v": 1 } }),
         };
         self.query(procedure, Some(&document))
+    }
+
+    /// Somebody who has that session.
+    pub(crate) fn of(id: UserId, session: String) -> anyhow::Result<Self> {
+        Ok(Self { token: token(&id)?, id, session })
+    }
+
+    /// A GET of the REST API, below the session.
+    pub(crate) fn rest(&self, below: &str) -> Request {
+        Request::get(&format!("/v1/sessions/{}/{below}", self.session), Some(&self.token))
+    }
+
+    /// A mutation on the session; `input` says what else there is to say.
+    pub(crate) fn mutation(&self, procedure: &str, input: &Value) -> Request {
+        let mut input = input.clone();
+        input["sessionName"] = self.session.as_str().into();
+        self.post(procedure, &input.to_string())
+    }
+
+    /// A mutation with whatever body.
+    pub(crate) fn post(&self, procedure: &str, body: &str) -> Request {
+        Request::post(&format!("/api/trpc/{procedure}"), Some(&self.token), body)
+    }
+
+    /// A query on the session.
+    pub(crate) fn asks(&self, procedure: &str) -> Request {
+        self.query(procedure, Some(&json!({ "sessionName": self.session })))
     }
 
     fn query(&self, procedure: &str, input: Option<&Value>) -> Request {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha512;
 use switchboard_domain::SystemClock;
 use switchboard_domain::ports::Clock as _;
@@ -186,7 +186,7 @@ impl Open {
 }
 
 /// Opens a stream, and reads up to its first state.
-async fn begin(address: SocketAddr, request: &Request) -> anyhow::Result<TcpStream> {
+pub(crate) async fn begin(address: SocketAddr, request: &Request) -> anyhow::Result<TcpStream> {
     let mut socket = TcpStream::connect(address).await?;
     socket.write_all(request.as_bytes()).await?;
     let mut read = Vec::new();
@@ -227,6 +227,11 @@ fn report(streamed: &Streamed) -> anyhow::Result<Request> {
         "me": { "id": format!("{}@c.us", streamed.phone) },
         "payload": { "name": streamed.session, "status": "STARTING" },
     });
+    signed(&event)
+}
+
+/// A report with its signature.
+pub(crate) fn signed(event: &Value) -> anyhow::Result<Request> {
     let event = event.to_string();
     let key = Hmac::<Sha512>::new_from_slice(WEBHOOK_SECRET.as_bytes())?;
     let signature = hex::encode(key.chain_update(&event).finalize().into_bytes());

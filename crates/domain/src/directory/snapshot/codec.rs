@@ -159,6 +159,9 @@ fn is_id(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod fuzzed;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -61,6 +61,7 @@ async fn adopt(rows: Vec<AppSession>, lists: Lists, removed: &[&str]) -> (Vec<Fa
             name: name.parse().unwrap(),
             capacity: 5,
             health: WorkerHealth::Up,
+            is_left_alone: false,
             software: None,
         };
         names.iter().map(worker).collect()

@@ -1,6 +1,8 @@
 //! The configuration: defaults < `switchboard.toml` < `SWITCHBOARD__SECTION__KEY`.
 
 mod auth;
+#[cfg(test)]
+mod fuzzed;
 mod indexed;
 mod limits;
 mod telemetry;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use chrono::TimeDelta;
-use config::{Environment, File, FileFormat};
+use config::{Environment, File, FileFormat, Source};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use switchboard_domain::services::{AuditTrail, Services};
@@ -171,10 +173,16 @@ impl Config {
             Some(path) => File::from(path).format(FileFormat::Toml).required(true),
             None => File::new(Self::FILE, FileFormat::Toml).required(false),
         };
+        Self::read(source, Self::environment())
+    }
+
+    fn environment() -> Environment {
         // Not parsed before their type is known: an API key like 00123 is no number.
-        let environment = Environment::with_prefix("SWITCHBOARD").prefix_separator("__").separator("__");
-        let environment = Indexed(environment);
-        let merged = config::Config::builder().add_source(source).add_source(environment).build();
+        Environment::with_prefix("SWITCHBOARD").prefix_separator("__").separator("__")
+    }
+
+    fn read(file: impl Source + Send + Sync + 'static, environment: Environment) -> anyhow::Result<Self> {
+        let merged = config::Config::builder().add_source(file).add_source(Indexed(environment)).build();
         // The first line says where; the next ones repeat the text there, which may be a secret.
         let merged = merged.map_err(|error| anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))?;
         serde_path_to_error::deserialize(merged).map_err(|error| match error.path().to_string().as_str() {

@@ -1,6 +1,8 @@
 //! The documented User API: the table of procedures of the router `user`.
 
 mod directory;
+#[cfg(test)]
+mod fuzzed;
 mod linked_groups;
 mod live;
 mod session;
