@@ -76,7 +76,7 @@ export interface ErrorData {
 }
 
 /** Why something was refused: one of these, or one that is newer than these types. */
-export type ErrorReason = 'active_campaign' | 'already_connected' | 'busy' | 'cross_site' | 'database_unavailable' | 'group_not_found' | 'internal' | 'no_worker' | 'not_connected' | 'not_found' | 'not_json' | 'not_paired' | 'refreshed_recently' | 'scope' | 'sign_in_unavailable' | 'starting' | 'too_many_streams' | 'version_gone' | 'waha_broken' | 'waha_timeout' | 'waha_unavailable' | 'whatsapp_rate_limit' | 'worker_failing' | (string & {});
+export type ErrorReason = 'active_campaign' | 'already_connected' | 'busy' | 'cross_site' | 'database_unavailable' | 'deadline' | 'group_not_found' | 'internal' | 'no_worker' | 'not_connected' | 'not_found' | 'not_json' | 'not_paired' | 'rate_limited' | 'refreshed_recently' | 'scope' | 'sign_in_unavailable' | 'starting' | 'too_many_streams' | 'version_gone' | 'waha_broken' | 'waha_timeout' | 'waha_unavailable' | 'whatsapp_rate_limit' | 'worker_failing' | (string & {});
 
 /** A group of the list. */
 export interface Group {

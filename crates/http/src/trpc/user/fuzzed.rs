@@ -182,25 +182,17 @@ fn check_element(element: &Json) {
 fn whatever_is_requested_is_answered() {
     static ROUTER: LazyLock<Router<()>> = LazyLock::new(canned);
     Target::new("trpc").seeds(recorded().iter().map(Json::to_string)).words(WORDS).run(|input| {
-        match serde_json::from_slice::<Json>(input) {
-            Ok(described) => send(&ROUTER, &described),
-            // What cannot be described is a body, and an input.
-            Err(_) => {
-                let text = String::from_utf8_lossy(input);
-                for path in ["user.getSessionStatus", "user.restartSession,user.linkWhatsAppGroup"] {
-                    let headers = json!({ "content-type": "application/json" });
-                    let query = json!({ "batch": "1", "input": text });
-                    send(
-                        &ROUTER,
-                        &json!({ "method": "GET", "path": path, "query": query, "headers": headers, "body": "" }),
-                    );
-                    let query = json!({ "batch": "1" });
-                    send(
-                        &ROUTER,
-                        &json!({ "method": "POST", "path": path, "query": query, "headers": headers, "body": text }),
-                    );
-                }
-            }
+        if let Ok(described) = serde_json::from_slice::<Json>(input) {
+            return send(&ROUTER, &described);
+        }
+        // What cannot be described is a body, and an input.
+        let text = String::from_utf8_lossy(input);
+        let headers = json!({ "content-type": "application/json" });
+        for path in ["user.getSessionStatus", "user.restartSession,user.linkWhatsAppGroup"] {
+            let query = json!({ "batch": "1", "input": text });
+            send(&ROUTER, &json!({ "method": "GET", "path": path, "query": query, "headers": headers, "body": "" }));
+            let query = json!({ "batch": "1" });
+            send(&ROUTER, &json!({ "method": "POST", "path": path, "query": query, "headers": headers, "body": text }));
         }
     });
 }
