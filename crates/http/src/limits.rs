@@ -80,8 +80,9 @@ impl Default for Quotas {
 }
 
 impl Limits {
-    /// How long a request may take, unless said otherwise: as long as proxies wait, as a rule.
-    pub const DEADLINE: Duration = Duration::from_mins(1);
+    /// How long a request may take, unless said otherwise: a little less than proxies wait, as a rule, so that callers are
+    /// told what is wrong.
+    pub const DEADLINE: Duration = Duration::from_secs(55);
 
     /// In which a bucket fills up.
     const PERIOD: Duration = Duration::from_mins(1);

@@ -46,7 +46,7 @@ fn set_up(conn: &mut SqliteConnection, access: Access, busy_timeout: Duration) -
         std::thread::sleep(AGAIN);
     }
     conn.batch_execute(&format!(
-        "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA query_only = {};",
+        "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA query_only = {};",
         if access == Access::Read { "ON" } else { "OFF" },
     ))
 }

@@ -15,3 +15,5 @@ CREATE TABLE audit_log (
 -- For the list of a user's, for the list of all, and for the purge.
 CREATE INDEX audit_log_owner_idx ON audit_log (owner, at, id);
 CREATE INDEX audit_log_at_idx ON audit_log (at, id);
+-- For what is erased with a session, though it names no user.
+CREATE INDEX audit_log_session_idx ON audit_log (session) WHERE owner IS NULL;

@@ -139,7 +139,8 @@ impl UserRepository for Memory {
         let id = match tables.of_owner(&session.owner).cloned() {
             Some(known) if known.name != session.name => return Ok(Adopted::HasAnother(known.name)),
             Some(known) => {
-                if known.lifecycle == Lifecycle::Disconnected && session.lifecycle.is_wanted() {
+                let is_untouched = known.lifecycle == Lifecycle::Disconnected && known.updated_at <= micros(now);
+                if is_untouched && session.lifecycle.is_wanted() {
                     is_new = true;
                     let again = Session {
                         id: known.id.clone(),

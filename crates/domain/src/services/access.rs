@@ -36,3 +36,10 @@ pub(super) async fn wanted(
 pub(super) fn if_wanted<S: Borrow<Session>>(session: S) -> Result<S, Error> {
     if session.borrow().lifecycle.is_wanted() { Ok(session) } else { Err(Precondition::NotConnected.into()) }
 }
+
+/// Does a change to its end, though the caller may leave: what is done is also told and written down.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(change).await.unwrap_or(Err(Error::Internal))
+}

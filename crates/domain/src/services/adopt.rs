@@ -4,8 +4,10 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use self::place::{Known, Place};
 use super::audit::AuditTrail;
@@ -83,6 +85,8 @@ pub enum Skipped {
     HasAnother(SessionName),
     /// Its name is another user's here.
     NameTaken,
+    /// Several users have a session of that name, and nothing tells whose phone it is.
+    SharedName,
     /// It was not found, but these workers did not answer: try again.
     Unanswered(Vec<WorkerName>),
     /// These workers have a session of that name, and nothing tells which one is meant.
@@ -115,9 +119,19 @@ impl Adopt {
         mut tell: impl FnMut(Adoption) + Send,
     ) -> Result<(), Error> {
         let states = self.ports.workers.states().await?;
+        let asked_at = self.ports.clock.now();
         let known = Known::of(&*self.ports.gateway, states).await;
+        let rows = source.sessions().await?;
+        let mut owners: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for app in &rows {
+            owners.entry(app.name.clone()).or_default().insert(app.user.clone());
+        }
         let mut users: BTreeMap<UserId, Vec<Candidate>> = BTreeMap::new();
-        for app in source.sessions().await? {
+        for app in rows {
+            if owners.get(&app.name).is_some_and(|owners| owners.len() > 1) {
+                tell(Adoption { user: app.user, session: app.name, fate: Fate::Skipped(Skipped::SharedName) });
+                continue;
+            }
             match candidate(app, &known) {
                 Ok(candidate) => users.entry(candidate.user.clone()).or_default().push(candidate),
                 Err(skipped) => tell(skipped),
@@ -131,7 +145,7 @@ impl Adopt {
                 tell(other.skipped(Skipped::OtherOfUser));
             }
             if let Some(best) = best {
-                tell(self.take(source, best, is_rehearsal).await?);
+                tell(self.take(source, best, is_rehearsal, asked_at).await?);
             }
             if count % (AuditTrail::WAITING / 2) == 0 {
                 self.audit.flush().await;
@@ -145,6 +159,7 @@ impl Adopt {
         source: &dyn AppSessions,
         candidate: Candidate,
         is_rehearsal: bool,
+        asked_at: DateTime<Utc>,
     ) -> Result<Adoption, Error> {
         let place = match &candidate.place {
             Ok(place) => place.clone(),
@@ -168,7 +183,7 @@ impl Adopt {
         let adopted = if is_rehearsal {
             self.rehearse(&overview).await?
         } else {
-            self.ports.users.adopt(&overview, self.ports.clock.now()).await?
+            self.ports.users.adopt(&overview, asked_at).await?
         };
         let (is_new, groups, campaigns) = match adopted {
             Adopted::Done { is_new, groups, campaigns } => (is_new, groups, campaigns),
@@ -217,9 +232,10 @@ impl Adopt {
         let Some(upstream) = upstream else { return Ok((row, written)) };
 
         // A session that waits for a scan names an account that may not be its own, once a pairing code was asked for.
-        let waits = upstream.status == SessionStatus::ScanQrCode;
+        let waits = needs_scan(&upstream.status);
         let named = upstream.me.as_ref().filter(|_| !waits).map(|me| me.id.clone());
-        let is_paired = !waits && (upstream.status == SessionStatus::Working || named.is_some() || phone.is_some());
+        // One that is on its way up may have a login: what is not known to have none is never deleted by itself.
+        let is_paired = !waits && (!upstream.status.is_down() || named.is_some() || phone.is_some());
         if !is_paired && upstream.status.is_down() {
             // There is nothing to keep, and it needs a QR code anyway.
             return Ok((row, written));
@@ -296,13 +312,20 @@ fn planned(app: &AppCampaign, group: &LinkedGroup) -> Option<Campaign> {
     Some(Campaign { id, group: group.id.clone(), status, start_date: app.start_date })
 }
 
+/// Whether WAHA says that the session has no login.
+fn needs_scan(status: &SessionStatus) -> bool {
+    use SessionStatus::{PasskeyConfirmationRequired, PasskeyRequired, ScanQrCode};
+    matches!(status, ScanQrCode | PasskeyRequired | PasskeyConfirmationRequired)
+}
+
 /// Of several sessions of a user, the one with the highest is the one to keep.
 fn rank(place: &Result<Place, Skipped>) -> u8 {
     match place {
-        Ok(Place::At(_, upstream)) if upstream.status == SessionStatus::Working => 3,
-        Ok(Place::At(..)) => 2,
+        Ok(Place::At(_, upstream)) if upstream.status == SessionStatus::Working => 4,
         // It may be the one that works.
-        Err(_) => 1,
+        Err(_) => 3,
+        Ok(Place::At(_, upstream)) if upstream.me.is_some() && !needs_scan(&upstream.status) => 2,
+        Ok(Place::At(..)) => 1,
         Ok(Place::Nowhere(_)) => 0,
     }
 }

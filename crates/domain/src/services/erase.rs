@@ -101,6 +101,8 @@ impl Erase {
         let configured: BTreeSet<_> = gateway.workers().into_iter().map(|worker| worker.name).collect();
         let states = self.ports.workers.states().await?;
         let mut workers: BTreeSet<_> = left_behind.iter().collect();
+        // Sessions that were there when a worker was removed are nobody's row any more.
+        workers.extend(configured.iter().filter(|worker| states.get(*worker) == Some(&WorkerState::Removed)));
         workers.insert(&session.worker);
         for worker in workers {
             let is_gone = states.get(worker) == Some(&WorkerState::Removed);

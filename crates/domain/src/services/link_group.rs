@@ -43,9 +43,14 @@ impl LinkGroup {
             created_at: now,
             updated_at: now,
         };
-        let linked = self.ports.groups.link(&link).await.map_err(Error::from);
-        self.audit.record(Deed::new(AuditAction::LinkGroup, by).of(owner).on(name), &linked);
-        let linked = linked?;
+        let (groups, audit) = (Arc::clone(&self.ports.groups), Arc::clone(&self.audit));
+        let deed = Deed::new(AuditAction::LinkGroup, by).of(owner).on(name);
+        let linked = access::to_its_end(async move {
+            let linked = groups.link(&link).await.map_err(Error::from);
+            audit.record(deed, &linked);
+            linked
+        });
+        let linked = linked.await?;
         // One that was linked before may have campaigns.
         let overview = self.ports.sessions.overview(owner).await?;
         let known = overview.into_iter().flat_map(|overview| overview.groups).find(|known| known.group.id == linked.id);
@@ -70,14 +75,19 @@ impl UnlinkGroup {
     pub async fn run(&self, owner: &UserId, name: &SessionName, group: &GroupId, by: Means) -> Result<(), Error> {
         let session = access::owned(&*self.ports.sessions, owner, name).await?;
         let account = session.account.clone().ok_or(Error::NoGroup)?;
-        let unlinked = self.ports.groups.unlink(&session.id, &account, group, self.ports.clock.now()).await;
-        let unlinked = match unlinked {
-            Ok(Unlinked::Done) => Ok(()),
-            Ok(Unlinked::NotLinked) => return Err(Error::NoGroup),
-            Ok(Unlinked::ActiveCampaign) => Err(Error::ActiveCampaign),
-            Err(error) => Err(error.into()),
-        };
-        self.audit.record(Deed::new(AuditAction::UnlinkGroup, by).of(owner).on(name), &unlinked);
-        unlinked
+        let (groups, audit, now) = (Arc::clone(&self.ports.groups), Arc::clone(&self.audit), self.ports.clock.now());
+        let deed = Deed::new(AuditAction::UnlinkGroup, by).of(owner).on(name);
+        let group = group.clone();
+        let unlinked = access::to_its_end(async move {
+            let unlinked = match groups.unlink(&session.id, &account, &group, now).await {
+                Ok(Unlinked::Done) => Ok(()),
+                Ok(Unlinked::NotLinked) => return Err(Error::NoGroup),
+                Ok(Unlinked::ActiveCampaign) => Err(Error::ActiveCampaign),
+                Err(error) => Err(error.into()),
+            };
+            audit.record(deed, &unlinked);
+            unlinked
+        });
+        unlinked.await
     }
 }

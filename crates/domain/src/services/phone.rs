@@ -35,8 +35,13 @@ impl SetPhone {
 
     async fn write(&self, session: Session, phone: &PhoneNumber) -> Result<(), Error> {
         let session = access::if_wanted(session)?;
-        let found = self.sessions.set_phone(&session.owner, &session.id, phone, self.clock.now()).await?;
-        self.news.changed(&session);
-        if found { Ok(()) } else { Err(Error::NotFound) }
+        let (sessions, news, now) = (Arc::clone(&self.sessions), Arc::clone(&self.news), self.clock.now());
+        let phone = phone.clone();
+        let written = access::to_its_end(async move {
+            let found = sessions.set_phone(&session.owner, &session.id, &phone, now).await?;
+            news.changed(&session);
+            if found { Ok(()) } else { Err(Error::NotFound) }
+        });
+        written.await
     }
 }

@@ -107,7 +107,8 @@ impl Calls {
             user = told.user.map(|user| display(self.users.of(user))),
             outcome = Empty,
         );
-        let parent = told.incoming.and_then(|incoming| incoming.trace_parent.as_deref());
+        // Who is traced costs something: that is not for everybody to say.
+        let parent = told.user.and(told.incoming).and_then(|incoming| incoming.trace_parent.as_deref());
         if let (Some(continue_trace), Some(parent), false) = (self.continue_trace, parent, span.is_disabled()) {
             continue_trace(&span, parent);
         }
@@ -119,7 +120,9 @@ impl Calls {
     pub(crate) fn done(&self, told: Told<'_>, span: &Span, error: Option<&Error>, took: Duration) {
         let (procedure, outcome, code) = (told.procedure(), outcome(error.map(Error::code)), error.map(Error::code));
         self.metrics.count(told.api, procedure, code, took);
-        let is_fault = code.is_some_and(|code| code.http_status() >= 500);
+        // Why nobody could be signed in is told where that is found out, once: whoever shows made-up keys fills no log.
+        let is_strangers = told.user.is_none() && error.and_then(Error::reason) == Some("sign_in_unavailable");
+        let is_fault = code.is_some_and(|code| code.http_status() >= 500) && !is_strangers;
         if !span.is_disabled() {
             span.record("outcome", outcome);
             if is_fault {

@@ -18,10 +18,7 @@ pub(crate) async fn by<F: Future>(until: Option<Instant>, future: F) -> Result<F
         return Ok(output);
     }
     match until {
-        Some(until) => timeout_at(until, future).await.map_err(|_elapsed| {
-            tracing::warn!("a call has taken too long, and is not waited for any longer");
-            too_long()
-        }),
+        Some(until) => timeout_at(until, future).await.map_err(|_elapsed| too_long()),
         None => Ok(future.await),
     }
 }

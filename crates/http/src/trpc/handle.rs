@@ -1,9 +1,11 @@
 //! From a request to its response: the checks in tRPC's order, the calls at the same time.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::pending::{Answer, Attempt, Pending, Room};
@@ -162,12 +164,28 @@ impl<C: Clone + Send + 'static> Calls<C> {
         answered(std::slice::from_ref(&answer), answer.element())
     }
 
-    /// Each answer when it is there, as a line.
+    /// Each answer when it is there, as a line. The calls go on while nobody reads, since they hold connections to the
+    /// database and have deadlines; they end with their reader.
     fn lines(self) -> Response {
         let transformer = self.transformer;
         let head = jsonl::head(self.pending.len(), transformer);
-        let calls = stream::iter(self.pending).map(Pending::run).buffer_unordered(AT_THE_SAME_TIME);
-        let lines = calls.map(move |answer| jsonl::chunk(answer.index, &answer.outcome, &answer.path, transformer));
+        // There is a place for each, and together they are no larger than a batch may be.
+        let (ready, lines) = mpsc::channel(self.pending.len().max(1));
+        tokio::spawn(async move {
+            let mut calls = pin!(stream::iter(self.pending).map(Pending::run).buffer_unordered(AT_THE_SAME_TIME));
+            loop {
+                let answer = tokio::select! {
+                    answer = calls.next() => answer,
+                    () = ready.closed() => None,
+                };
+                let Some(answer) = answer else { return };
+                let line = jsonl::chunk(answer.index, &answer.outcome, &answer.path, transformer);
+                if ready.send(line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let lines = stream::unfold(lines, async |mut lines| Some((lines.recv().await?, lines)));
         Response::lines(stream::once(async { head }).chain(lines).boxed())
     }
 

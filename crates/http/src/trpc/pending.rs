@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use super::envelope::{self, Outcome};
 use super::procedure::{Procedure, Run};
 use super::router::Authorize;
-use super::{Call, Code, Error, Observer, Transformer, Value, by};
+use super::{Call, Code, Error, Observer, Transformer, Value, by, too_long};
 
 /// One call, not yet made.
 pub(super) struct Pending<C> {
@@ -111,6 +111,10 @@ impl<C: Clone + Send + 'static> Attempt<C> {
 
     /// Begins the call, in the way that `how` finds in its procedure.
     pub(super) fn begin<T>(self, path: &str, how: fn(&Procedure<C>) -> Option<&Run<C, T>>) -> Result<Begun<T>, Error> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            // It waited for others of its batch; begun now, it would be given up at once.
+            return Err(too_long());
+        }
         let Some((name, procedure)) = self.procedure else {
             return Err(Error::new(Code::NotFound, format!("No procedure found on path \"{path}\"")));
         };

@@ -73,9 +73,10 @@ impl UserRepository for Store {
             let keys = diesel::delete(api_keys::table.filter(api_keys::owner.eq(user.as_str())));
             erased.keys = keys.execute(conn).await? as u64;
             // Of those that name nobody, some name the session.
-            let about = audit_log::owner.eq(user.as_str()).or(audit_log::session.eq(name));
-            let entries = diesel::delete(audit_log::table.filter(about));
-            erased.entries = entries.execute(conn).await? as u64;
+            let theirs = diesel::delete(audit_log::table.filter(audit_log::owner.eq(user.as_str())));
+            let nobodys = audit_log::owner.is_null().and(audit_log::session.eq(name));
+            let nobodys = diesel::delete(audit_log::table.filter(nobodys));
+            erased.entries = theirs.execute(conn).await? as u64 + nobodys.execute(conn).await? as u64;
             if erased != Erased::default() {
                 add(conn, tombstone).await?;
             }
@@ -189,16 +190,19 @@ async fn adopt(
 /// Brings a disconnected row of the same user and name up again.
 async fn reconnect(conn: &mut Conn, id: &str, session: &Session, now: DateTime<Utc>) -> QueryResult<usize> {
     let text = |text: Option<&str>| text.map(str::to_owned);
-    let update = diesel::update(sessions::table.find(id)).filter(sessions::lifecycle.eq(Disconnected)).set((
-        sessions::worker.eq(session.worker.as_str()),
-        sessions::lifecycle.eq(session.lifecycle.as_str()),
-        sessions::phone.eq(text(session.phone.as_ref().map(PhoneNumber::as_str))),
-        sessions::account.eq(text(session.account.as_ref().map(ChatId::as_str))),
-        sessions::paired_at.eq(session.paired_at.map(micros)),
-        sessions::status.eq(text(session.status.as_ref().map(SessionStatus::as_str))),
-        sessions::down_since.eq(session.down_since.map(micros)),
-        sessions::reported_at.eq(None::<DateTime<Utc>>),
-        next_epoch(now),
-    ));
+    // What happened since WAHA was asked, a logout say, counts for more.
+    let update = diesel::update(sessions::table.find(id))
+        .filter(sessions::lifecycle.eq(Disconnected).and(sessions::updated_at.le(now)))
+        .set((
+            sessions::worker.eq(session.worker.as_str()),
+            sessions::lifecycle.eq(session.lifecycle.as_str()),
+            sessions::phone.eq(text(session.phone.as_ref().map(PhoneNumber::as_str))),
+            sessions::account.eq(text(session.account.as_ref().map(ChatId::as_str))),
+            sessions::paired_at.eq(session.paired_at.map(micros)),
+            sessions::status.eq(text(session.status.as_ref().map(SessionStatus::as_str))),
+            sessions::down_since.eq(session.down_since.map(micros)),
+            sessions::reported_at.eq(None::<DateTime<Utc>>),
+            next_epoch(now),
+        ));
     update.execute(conn).await
 }

@@ -64,18 +64,23 @@ impl Known {
         let all = self.sessions.get(name).map_or(&[][..], Vec::as_slice);
         let is_removed = |worker: &WorkerName| self.states.get(worker) == Some(&WorkerState::Removed);
         let open: Vec<_> = all.iter().filter(|(worker, _)| !is_removed(worker)).collect();
-        let running: Vec<_> = open.iter().filter(|(_, found)| found.status != SessionStatus::Stopped).collect();
+        // What is removed here may still run there, and must not be started a second time.
+        let running: Vec<_> = all.iter().filter(|(_, found)| found.status != SessionStatus::Stopped).collect();
         let unanswered = || Skipped::Unanswered(self.unanswered.clone());
         match (&running[..], &open[..]) {
-            // It may run on one that did not answer.
-            ([], _) if !self.unanswered.is_empty() => Err(unanswered()),
+            ([(worker, _)], _) if is_removed(worker) => Err(Skipped::RemovedWorker(worker.clone())),
+            ([(worker, found)], _) if found.status == SessionStatus::Working => {
+                Ok(Place::At(worker.clone(), found.clone()))
+            }
+            // It may work on one that did not answer.
+            ([] | [_], _) if !self.unanswered.is_empty() => Err(unanswered()),
             ([(worker, found)], _) | ([], [(worker, found)]) => Ok(Place::At(worker.clone(), found.clone())),
             ([], []) => match (all.first(), &self.any) {
                 (Some((worker, _)), _) => Err(Skipped::RemovedWorker(worker.clone())),
                 (None, Some(any)) => Ok(Place::Nowhere(any.clone())),
                 (None, None) => Err(unanswered()),
             },
-            _ => Err(Skipped::SeveralWorkers(open.iter().map(|(worker, _)| worker.clone()).collect())),
+            _ => Err(Skipped::SeveralWorkers(all.iter().map(|(worker, _)| worker.clone()).collect())),
         }
     }
 }

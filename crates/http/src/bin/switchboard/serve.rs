@@ -238,6 +238,8 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
             "last-event-id",
             "traceparent",
             "trpc-accept",
+            // T3's stock link says where it is from.
+            "x-trpc-source",
             "x-api-key",
             "x-request-id",
         ])

@@ -6,12 +6,12 @@ use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use actix_web::rt::System;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value as Json, json};
 use switchboard_domain::Limit;
 use switchboard_fuzz::Target;
+use tokio::runtime::{Builder, Runtime};
 use url::form_urlencoded;
 
 use super::session::UpdatePhone;
@@ -133,7 +133,8 @@ fn send(router: &Router<()>, described: &Json) {
         last_event_id: last_event_id.as_deref(),
         body: Ok(Bytes::from(text(&described["body"]))),
     };
-    System::new().block_on(async {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+    RUNTIME.block_on(async {
         let response = router.handle(|_: &ConnectionParams| (), &request).await;
         check(&method, response).await;
     });
