@@ -221,6 +221,10 @@ async fn a_disconnected_session_is_connected_again_by_a_takeover(stores: &Stores
     have(stores, &Session { lifecycle: Lifecycle::Disconnected, ..session(1) }).await;
     let mut back = overview();
     back.session.worker = worker("eu-1");
+    let before = stores.users.record(&user(1)).await.unwrap();
+    let alone = SessionOverview { groups: Vec::new(), ..back.clone() };
+    stores.users.adopt(&alone, at(-1)).await.unwrap();
+    assert_eq!(stores.users.record(&user(1)).await.unwrap().session, before.session, "logged out since WAHA was asked");
     let done = stores.users.adopt(&back, at(30)).await.unwrap();
     assert_eq!(done, Adopted::Done { is_new: true, groups: 1, campaigns: 1 });
     let row = stored(stores, &session(1)).await;

@@ -109,6 +109,8 @@ fn recorded() -> Vec<Json> {
         .collect()
 }
 
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+
 /// Sends a request that is described in JSON; nothing, if it is not.
 fn send(router: &Router<()>, described: &Json) {
     let (method, path) = (text(&described["method"]), text(&described["path"]));
@@ -133,7 +135,6 @@ fn send(router: &Router<()>, described: &Json) {
         last_event_id: last_event_id.as_deref(),
         body: Ok(Bytes::from(text(&described["body"]))),
     };
-    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
     RUNTIME.block_on(async {
         let response = router.handle(|_: &ConnectionParams| (), &request).await;
         check(&method, response).await;
