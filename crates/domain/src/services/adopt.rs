@@ -121,20 +121,23 @@ impl Adopt {
         let states = self.ports.workers.states().await?;
         let asked_at = self.ports.clock.now();
         let known = Known::of(&*self.ports.gateway, states).await;
-        let rows = source.sessions().await?;
-        let mut owners: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for app in &rows {
-            owners.entry(app.name.clone()).or_default().insert(app.user.clone());
+        let mut candidates = Vec::new();
+        for app in source.sessions().await? {
+            match candidate(app, &known) {
+                Ok(candidate) => candidates.push(candidate),
+                Err(skipped) => tell(skipped),
+            }
+        }
+        let mut owners: HashMap<SessionName, BTreeSet<UserId>> = HashMap::new();
+        for one in &candidates {
+            owners.entry(one.name.clone()).or_default().insert(one.user.clone());
         }
         let mut users: BTreeMap<UserId, Vec<Candidate>> = BTreeMap::new();
-        for app in rows {
-            if owners.get(&app.name).is_some_and(|owners| owners.len() > 1) {
-                tell(Adoption { user: app.user, session: app.name, fate: Fate::Skipped(Skipped::SharedName) });
-                continue;
-            }
-            match candidate(app, &known) {
-                Ok(candidate) => users.entry(candidate.user.clone()).or_default().push(candidate),
-                Err(skipped) => tell(skipped),
+        for one in candidates {
+            if owners.get(&one.name).is_some_and(|owners| owners.len() > 1) {
+                tell(one.skipped(Skipped::SharedName));
+            } else {
+                users.entry(one.user.clone()).or_default().push(one);
             }
         }
         for (count, (_, mut candidates)) in users.into_iter().enumerate() {
