@@ -15,7 +15,7 @@ use std::time::Instant;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  ci      everything CI checks: form, lints, tests on both databases, documentation
+  ci      everything CI checks: form, lints, documentation, a crate outside of the workspace, tests on both databases
   test    every test, with a throwaway PostgreSQL and the real tRPC clients and a browser
   e2e     the tests of the page in a browser, which `test` runs too
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`);
