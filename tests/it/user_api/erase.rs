@@ -7,8 +7,10 @@ use support::app::{Answer, Replica, TestApp};
 use support::events::{Door, LiveStream, Told};
 use support::stores::Stores;
 use switchboard_domain::ports::{AuditQuery, Clock as _, UserRecord};
+use switchboard_domain::services::Leftover;
 use switchboard_domain::{
-    ApiKey, AuditAction, Campaign, CampaignStatus, Error, Lifecycle, ListKind, Scope, SystemRandom, WorkerState,
+    ApiKey, AuditAction, Campaign, CampaignStatus, Error, Lifecycle, ListKind, Scope, SessionAddress, SystemRandom,
+    WorkerState,
 };
 
 on_every_database! {
@@ -16,6 +18,7 @@ on_every_database! {
     an_erasure_that_waha_did_not_hear_of_is_finished_by_the_next,
     whoever_connects_during_an_erasure_leaves_nothing_behind,
     what_was_left_behind_on_another_worker_is_erased_too,
+    what_stays_on_a_removed_worker_is_told_of_and_stops_nobodys_erasure,
 }
 
 const PHONE: &str = "34600111222";
@@ -46,8 +49,8 @@ async fn have_ana(app: &TestApp) -> String {
     name
 }
 
-async fn erase(app: &TestApp, user: &str) -> Result<(), Error> {
-    app.services().erase.run(&user.parse().unwrap()).await.map(drop)
+async fn erase(app: &TestApp, user: &str) -> Result<Vec<Leftover>, Error> {
+    app.services().erase.run(&user.parse().unwrap()).await.map(|erasure| erasure.leftovers)
 }
 
 /// That nothing is kept of ana, but that somebody was erased.
@@ -150,4 +153,28 @@ async fn what_was_left_behind_on_another_worker_is_erased_too(stores: Stores) {
     for waha in &app.wahas {
         assert!(waha.session(&name).is_none());
     }
+}
+
+async fn what_stays_on_a_removed_worker_is_told_of_and_stops_nobodys_erasure(stores: Stores) {
+    let app = TestApp::with_workers(stores, &[50, 5]).await;
+    let mut at = Vec::new();
+    for (user, phone) in [("ana", PHONE), ("ben", "34600333444"), ("eva", "34600555666")] {
+        let name = app.pair(user, phone).await;
+        at.push(SessionAddress { worker: TestApp::worker(0), name: name.parse().unwrap() });
+    }
+    app.set_state(0, WorkerState::Removed).await;
+    app.ask_anew();
+
+    assert_eq!(erase(&app, "ana").await.unwrap(), [], "it is configured, and answers");
+    assert!(app.waha.session(at[0].name.as_str()).is_none());
+
+    // Somebody else's WAHA has a session of that name.
+    app.waha.remove_session(at[1].name.as_str());
+    app.waha.restore(at[1].name.as_str(), "34600777888");
+    assert_eq!(erase(&app, "ben").await.unwrap(), [Leftover::Unmarked(at[1].clone())]);
+    assert!(app.waha.session(at[1].name.as_str()).is_some(), "and it stays");
+
+    app.waha.set_reachable(false).await;
+    assert_eq!(erase(&app, "eva").await.unwrap(), [Leftover::Unasked(at[2].clone())]);
+    assert_eq!(app.stores.users.record(&"eva".parse().unwrap()).await.unwrap(), UserRecord::default());
 }

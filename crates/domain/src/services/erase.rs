@@ -7,10 +7,10 @@ use super::deployment::Deployment;
 use super::lease::SessionLeases;
 use super::logout::LogoutFinisher;
 use super::news::News;
-use crate::ports::{Erased, Fence, Ports, StorageError, UserRepository};
+use crate::ports::{Erased, Fence, GatewayError, Ports, StorageError, UserRepository};
 use crate::{
-    AuditAction, AuditEntry, AuditOutcome, Deed, Error, Means, Session, SessionAddress, SessionId, UserId, WorkerName,
-    WorkerState,
+    AuditAction, AuditEntry, AuditOutcome, Deed, DeploymentId, Error, Means, Session, SessionAddress, SessionId,
+    UserId, WorkerName, WorkerState,
 };
 
 /// Erases all that is kept of a user, here and in WAHA.
@@ -36,6 +36,17 @@ pub struct Erasure {
     pub erased: Erased,
     /// The sessions' rows: other replicas are told of them.
     pub sessions: Vec<SessionId>,
+    /// What may still be in WAHA, for the operator to look at: afterwards nobody here knows of it.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// A session that may still be in WAHA after its user was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leftover {
+    /// The worker was removed and does not answer: whether the session is there is not known.
+    Unasked(SessionAddress),
+    /// There is a session of that name without this deployment's mark: perhaps another application's.
+    Unmarked(SessionAddress),
 }
 
 impl Erase {
@@ -57,7 +68,7 @@ impl Erase {
     /// Erases the user. One of whom nothing is kept is erased already.
     ///
     /// # Errors
-    /// WAHA's failures: the session is logging out, which is finished by the next attempt or by the reconciler, and nothing
+    /// WAHA's failures, but for workers that were removed: the session is logging out, which is finished by the next attempt or by the reconciler, and nothing
     /// else was erased; [`Error::Busy`] if the user goes on connecting, or another operation does not end; the database's
     /// failures.
     pub async fn run(&self, user: &UserId) -> Result<Erasure, Error> {
@@ -68,10 +79,11 @@ impl Erase {
                 erasure.erased.add(self.erase(user, None).await?);
                 return Ok(erasure);
             };
-            let erased = self.erase_session(user, &session, &record.left_behind).await?;
+            let (erased, leftovers) = self.erase_session(user, &session, &record.left_behind).await?;
             self.news.erased(&session);
             erasure.erased.add(erased);
             erasure.sessions.push(session.id);
+            erasure.leftovers.extend(leftovers);
         }
         Err(Error::Busy)
     }
@@ -81,22 +93,23 @@ impl Erase {
         user: &UserId,
         session: &Session,
         left_behind: &[WorkerName],
-    ) -> Result<Erased, Error> {
+    ) -> Result<(Erased, Vec<Leftover>), Error> {
         // Before the lease: a connect that has it fails instead of bringing the session up.
         self.finisher.intend(session).await?;
         let work = |fence: Fence| async move {
             // A connect that had the lease before this one may have begun anew.
             self.finisher.intend(session).await?;
             self.finisher.finish(&session.id, fence).await?;
-            self.clear(session, left_behind).await?;
-            self.erase(user, Some((session.id.clone(), fence))).await
+            let leftovers = self.clear(session, left_behind).await?;
+            Ok((self.erase(user, Some((session.id.clone(), fence))).await?, leftovers))
         };
         self.leases.run(&session.id, work).await
     }
 
     /// Deletes what is left of the session in WAHA: on workers it was moved away from, and on its own, if that was removed
-    /// and is there again.
-    async fn clear(&self, session: &Session, left_behind: &[WorkerName]) -> Result<(), Error> {
+    /// and is there again. Says what it had to leave.
+    async fn clear(&self, session: &Session, left_behind: &[WorkerName]) -> Result<Vec<Leftover>, Error> {
+        let mut leftovers = Vec::new();
         let (gateway, deployment) = (&self.ports.gateway, self.deployment.id().await?);
         let configured: BTreeSet<_> = gateway.workers().into_iter().map(|worker| worker.name).collect();
         let states = self.ports.workers.states().await?;
@@ -110,13 +123,26 @@ impl Erase {
                 continue;
             }
             let at = SessionAddress { worker: worker.clone(), name: session.name.clone() };
-            let Some(upstream) = gateway.session(&at).await? else { continue };
-            // Another application's session may have the same name by now.
-            if upstream.deployment.as_ref() == Some(deployment) || left_behind.contains(worker) {
-                gateway.delete(&at).await?;
+            match self.clear_at(&at, deployment, left_behind.contains(worker)).await {
+                Ok(true) => {}
+                Ok(false) => leftovers.push(Leftover::Unmarked(at)),
+                // Its server may be gone for good, and nobody could be erased while it is configured.
+                Err(_) if is_gone => leftovers.push(Leftover::Unasked(at)),
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(leftovers)
+    }
+
+    /// Deletes the session there, unless it is not known to be ours: another application's may have the same name by now.
+    /// Whether none is left.
+    async fn clear_at(&self, at: &SessionAddress, ours: &DeploymentId, is_ours: bool) -> Result<bool, GatewayError> {
+        let Some(upstream) = self.ports.gateway.session(at).await? else { return Ok(true) };
+        let is_ours = is_ours || upstream.deployment.as_ref() == Some(ours);
+        if is_ours {
+            self.ports.gateway.delete(at).await?;
+        }
+        Ok(is_ours)
     }
 
     async fn erase(&self, user: &UserId, session: Option<(SessionId, Fence)>) -> Result<Erased, Error> {

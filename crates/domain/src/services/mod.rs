@@ -32,7 +32,7 @@ pub use adopt::{Adopt, Adoption, Fate, LeftOut, Skipped, Taken};
 pub use audit::AuditTrail;
 pub use connect::{Connect, Connected};
 pub use directory::{Directory, Listing, PageRequest};
-pub use erase::{Erase, Erasure};
+pub use erase::{Erase, Erasure, Leftover};
 pub use hits::Hits;
 pub use lease::SessionLeases;
 pub use link_group::{LinkGroup, UnlinkGroup};

@@ -10,7 +10,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use switchboard_http::TRACED;
-use tracing::{Level, Metadata, Span};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -52,25 +53,33 @@ const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Writes logs to the standard error stream, and sends traces away.
 pub(crate) fn init(log: Log, traces: Option<Traces>) -> anyhow::Result<Exporter> {
+    let provider = traces.map(|traces| provider(&traces)).transpose()?;
+    subscriber(log, provider.as_ref()).try_init().context("logs")?;
+    Ok(Exporter(provider))
+}
+
+/// Whatever is told goes there. Its filters say how much may be told at all: `tracing` asks nobody about the rest, and what
+/// one of them leaves open would be made for each request, and then thrown away.
+fn subscriber(log: Log, traces: Option<&SdkTracerProvider>) -> impl Subscriber + Send + Sync + use<> {
     // It would say so on the same stream, and panic: a log on a full disk must not end the requests it tells of.
     let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = match log.format {
         LogFormat::Pretty => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    let provider = traces.map(|traces| provider(&traces)).transpose()?;
-    let spans = provider.as_ref().map(|provider| {
+    let ours = filter_fn(may_be_logged).with_max_level_hint(LevelFilter::TRACE);
+    let lines = lines.with_filter(log.filter.and(ours));
+    let spans = traces.map(|provider| {
+        let traced = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target() == TRACED;
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("switchboard"))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACED))
+            .with_filter(filter_fn(traced).with_max_level_hint(LevelFilter::DEBUG))
     });
-    let lines = lines.with_filter(log.filter.and(filter_fn(may_be_logged)));
-    tracing_subscriber::registry().with(lines).with(spans).try_init().context("logs")?;
-    Ok(Exporter(provider))
+    tracing_subscriber::registry().with(lines).with(spans)
 }
 
 /// Whatever the filter says, what others' crates tell at `debug` and `trace` is not logged: those of databases and of HTTP
@@ -124,5 +133,24 @@ impl Exporter {
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!("the last traces could not be sent");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much is told.
+    fn told(filter: &str, traces: Option<&SdkTracerProvider>) -> Option<LevelFilter> {
+        let log = Log { filter: EnvFilter::new(filter), format: LogFormat::Json };
+        subscriber(log, traces).max_level_hint()
+    }
+
+    #[test]
+    fn what_nobody_logs_is_not_even_made() {
+        assert_eq!(told(FILTER, None), Some(LevelFilter::INFO));
+        assert_eq!(told("warn,switchboard=debug", None), Some(LevelFilter::DEBUG));
+        let provider = SdkTracerProvider::builder().build();
+        assert_eq!(told("warn", Some(&provider)), Some(LevelFilter::DEBUG), "which the spans are");
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::StreamExt as _;
 use switchboard_domain::ports::{Change, Erased, Heard, StorageError, UserRecord};
-use switchboard_domain::services::Services;
+use switchboard_domain::services::{Leftover, Services};
 use switchboard_domain::{AuditAction, Deed, Error, Lifecycle, Means, SessionId, UserId};
 
 use super::audit;
@@ -90,6 +90,19 @@ async fn erase(config: &Config, storage: &Storage, user: &UserId) -> anyhow::Res
         "{user} is erased. Sessions: {sessions}, logged out and deleted in WAHA. Linked groups: {groups}. Campaigns: \
          {campaigns}. Lists: {lists}. API keys: {keys}. Audit entries: {entries}."
     );
+    for leftover in &erasure.leftovers {
+        match leftover {
+            Leftover::Unasked(at) => eprintln!(
+                "switchboard: the worker {}, which was removed, does not answer: if its WAHA comes back, delete the session \
+                 {} there",
+                at.worker, at.name
+            ),
+            Leftover::Unmarked(at) => eprintln!(
+                "switchboard: on the worker {} there is a session {} that this deployment did not make, and it was left alone",
+                at.worker, at.name
+            ),
+        }
+    }
     println!("Whoever can still sign in as {user} can connect anew: that is for whoever signs them in to end.");
     let mut untold: HashSet<SessionId> = erasure.sessions.into_iter().collect();
     let told = async {
