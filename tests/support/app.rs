@@ -377,7 +377,7 @@ impl Replica {
         let deadlines = Deadlines { status: Duration::from_secs(4), ..Deadlines::default() };
         let config = ClientConfig { deadlines, ..ClientConfig::default() };
         let gateway = Arc::new(WahaGateway::new(workers, &config, clock.clone()).expect("good workers"));
-        let telemetry = Telemetry::new(TelemetryOptions::default(), clock.clone(), &SystemRandom);
+        let telemetry = Telemetry::new(TelemetryOptions::default(), &**clock, &SystemRandom);
         let gateway = telemetry.observe(gateway);
         let ports = stores.ports(gateway.clone(), clock.clone());
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use metrics::{Counter, Histogram};
+use prometheus::{Histogram, IntCounter};
 use switchboard_domain::ports::{Created, GatewayError, WhatsAppGateway};
 use switchboard_domain::{
     Group, LidTwin, ListedContact, PairingCode, PhoneNumber, QrCode, SessionAddress, SessionLabels, UpstreamSession,
@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::calls::{TRACED, UNKNOWN};
-use super::metrics::{Registry, WAHA_CALL_SECONDS, WAHA_CALLS};
+use super::metrics::Registry;
 
 /// A gateway whose calls are seen. One call here may be several requests, or none if the worker is left alone.
 pub(super) struct Observed {
@@ -71,7 +71,7 @@ impl Call {
 #[derive(Default)]
 struct Series {
     /// By outcome.
-    counts: [OnceLock<Counter>; OUTCOMES.len()],
+    counts: [OnceLock<IntCounter>; OUTCOMES.len()],
     seconds: OnceLock<Histogram>,
 }
 
@@ -126,10 +126,11 @@ impl Observed {
             Some(calls) => (worker.as_str(), calls),
             None => (UNKNOWN, &self.unknown),
         };
-        let (series, labels) = (&calls[call as usize], [("worker", worker), ("call", call.as_str())]);
-        let counted = || self.registry.counter(&WAHA_CALLS, &[labels[0], labels[1], ("outcome", OUTCOMES[outcome])]);
-        series.counts[outcome].get_or_init(counted).increment(1);
-        series.seconds.get_or_init(|| self.registry.histogram(&WAHA_CALL_SECONDS, &labels)).record(took);
+        let Series { counts, seconds } = &calls[call as usize];
+        let labels = [worker, call.as_str()];
+        let counted = || self.registry.waha_calls.with_label_values(&[labels[0], labels[1], OUTCOMES[outcome]]);
+        counts[outcome].get_or_init(counted).inc();
+        seconds.get_or_init(|| self.registry.waha_call_seconds.with_label_values(&labels)).observe(took.as_secs_f64());
         result
     }
 }
@@ -241,11 +242,11 @@ mod tests {
         observed.sessions(&"w1".parse().unwrap()).await.unwrap();
         observed.sessions(&"mislaid".parse().unwrap()).await.unwrap_err();
 
-        let text = registry.render();
+        let text = registry.render(|_| {});
         for line in [
-            r#"switchboard_waha_calls_total{worker="w1",call="sessions",outcome="ok"} 1"#,
-            r#"switchboard_waha_calls_total{worker="unknown",call="sessions",outcome="unavailable"} 1"#,
-            r#"switchboard_waha_call_seconds_count{worker="w1",call="sessions"} 1"#,
+            r#"switchboard_waha_calls_total{call="sessions",outcome="ok",worker="w1"} 1"#,
+            r#"switchboard_waha_calls_total{call="sessions",outcome="unavailable",worker="unknown"} 1"#,
+            r#"switchboard_waha_call_seconds_count{call="sessions",worker="w1"} 1"#,
         ] {
             assert!(text.lines().any(|told| told == line), "{line}\n{text}");
         }

@@ -8,7 +8,6 @@ mod scrape;
 mod user_hash;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpMessage;
 use actix_web::http::StatusCode;
@@ -20,7 +19,7 @@ use switchboard_domain::services::Services;
 pub(crate) use self::calls::{Api, Calls, Told};
 pub use self::calls::{Incoming, TRACED};
 use self::gateway::Observed;
-use self::metrics::{Registry, WEBHOOKS};
+use self::metrics::Registry;
 pub use self::request_id::RequestId;
 use self::request_id::RequestIds;
 pub use self::scrape::MetricsAccess;
@@ -48,20 +47,16 @@ pub struct Telemetry {
     registry: Arc<Registry>,
     access: MetricsAccess,
     ids: RequestIds,
-    clock: Arc<dyn Clock>,
 }
 
 impl Telemetry {
-    /// How often measured durations are put in their buckets; until then each takes 8 bytes.
-    const UPKEEP: Duration = Duration::from_secs(5);
-
     /// Nothing has happened yet.
-    pub fn new(options: TelemetryOptions, clock: Arc<dyn Clock>, random: &dyn Random) -> Self {
+    pub fn new(options: TelemetryOptions, clock: &dyn Clock, random: &dyn Random) -> Self {
         let TelemetryOptions { metrics, user_key, continue_trace } = options;
         let registry = Arc::new(Registry::new(clock.now()));
         let users = UserHashes::new(user_key, random);
         let calls = Arc::new(Calls::new(Arc::clone(&registry), users, continue_trace));
-        Self { calls, registry, access: metrics, ids: RequestIds::new(random), clock }
+        Self { calls, registry, access: metrics, ids: RequestIds::new(random) }
     }
 
     /// The same gateway, with its calls counted, timed and traced.
@@ -86,20 +81,11 @@ impl Telemetry {
 
     /// A report of WAHA's was answered.
     pub(crate) fn webhook(&self, status: StatusCode) {
-        self.registry.counter(&WEBHOOKS, &[("status", status.as_str())]).increment(1);
-    }
-
-    /// Keeps what was measured small, for ever.
-    pub async fn keep_tidy(&self) {
-        loop {
-            self.clock.sleep(Self::UPKEEP).await;
-            self.registry.tidy();
-        }
+        self.registry.webhooks.with_label_values(&[status.as_str()]).inc();
     }
 
     /// All metrics, as Prometheus reads them.
     pub(crate) fn scrape(&self, services: &Services, gateway: &dyn WhatsAppGateway, streams: usize) -> String {
-        scrape::gather(&self.registry, services, &gateway.workers(), streams);
-        self.registry.render()
+        self.registry.render(|registry| scrape::gather(registry, services, &gateway.workers(), streams))
     }
 }

@@ -9,10 +9,7 @@ use sha2::{Digest as _, Sha256};
 use switchboard_domain::services::{Alarm, Services};
 use switchboard_domain::{WorkerHealth, WorkerInfo};
 
-use super::metrics::{
-    ALARM, CACHE, DIRECTORY_BYTES, FOUND, RECONCILER_LEADS, REPAIRS, ROUNDS, Registry, STREAMS, WORKER_CAPACITY,
-    WORKER_LEFT_ALONE, WORKER_UP,
-};
+use super::metrics::{Registry, set};
 use crate::State;
 
 /// Who may read the metrics. They tell of no user, but of how many there are and of how WAHA does.
@@ -79,41 +76,40 @@ fn shows(request: &HttpRequest, token: &SecretString) -> bool {
 
 /// Looks up what nobody counts as it happens.
 pub(super) fn gather(registry: &Registry, services: &Services, workers: &[WorkerInfo], streams: usize) {
-    registry.gauge(&STREAMS, &[]).set(number(streams));
-    registry.gauge(&DIRECTORY_BYTES, &[]).set(number(services.directory.bytes()));
+    registry.streams.set(number(streams));
+    registry.directory_bytes.set(number(services.directory.bytes()));
     for (cache, hits) in services.hits() {
         for (result, count) in [("hit", hits.hits), ("miss", hits.misses)] {
-            registry.counter(&CACHE, &[("cache", cache), ("result", result)]).absolute(count);
+            set(&registry.cache.with_label_values(&[cache, result]), count);
         }
     }
     for worker in workers {
-        let labels = [("worker", worker.name.as_str())];
-        registry.gauge(&WORKER_LEFT_ALONE, &labels).set(truth(worker.is_left_alone));
-        registry.gauge(&WORKER_CAPACITY, &labels).set(f64::from(worker.capacity));
+        let labels = [worker.name.as_str()];
+        registry.worker_left_alone.with_label_values(&labels).set(truth(worker.is_left_alone));
+        registry.worker_capacity.with_label_values(&labels).set(f64::from(worker.capacity));
         if worker.health != WorkerHealth::Unknown {
-            registry.gauge(&WORKER_UP, &labels).set(truth(worker.health == WorkerHealth::Up));
+            registry.worker_up.with_label_values(&labels).set(truth(worker.health == WorkerHealth::Up));
         }
     }
     gather_rounds(registry, services);
 }
 
 fn gather_rounds(registry: &Registry, services: &Services) {
-    registry.gauge(&RECONCILER_LEADS, &[]).set(truth(services.reconciler.leads()));
+    registry.reconciler_leads.set(truth(services.reconciler.leads()));
     for (worker, reconciled) in services.reconciler.reconciled() {
-        let worker = ("worker", worker.as_str());
-        registry.counter(&ROUNDS, &[worker]).absolute(reconciled.rounds);
+        let worker = worker.as_str();
+        set(&registry.rounds.with_label_values(&[worker]), reconciled.rounds);
         for (finding, count) in &reconciled.found {
-            registry.gauge(&FOUND, &[worker, ("finding", finding.as_str())]).set(f64::from(*count));
+            registry.found.with_label_values(&[worker, finding.as_str()]).set(f64::from(*count));
         }
         for (outcome, counts) in [("done", &reconciled.done), ("failed", &reconciled.failed)] {
             for (finding, count) in counts {
-                let labels = [worker, ("finding", finding.as_str()), ("outcome", outcome)];
-                registry.counter(&REPAIRS, &labels).absolute(*count);
+                set(&registry.repairs.with_label_values(&[worker, finding.as_str(), outcome]), *count);
             }
         }
         for alarm in Alarm::ALL {
-            let labels = [worker, ("alarm", alarm.as_str())];
-            registry.gauge(&ALARM, &labels).set(truth(reconciled.alarms.contains(&alarm)));
+            let is_so = truth(reconciled.alarms.contains(&alarm));
+            registry.alarm.with_label_values(&[worker, alarm.as_str()]).set(is_so);
         }
     }
 }

@@ -91,18 +91,18 @@ async fn every_metric_is_documented_and_every_panel_shows_one_that_there_is() {
     .await;
 
     for line in [
-        r#"switchboard_calls_total{api="trpc",procedure="user.getWhatsAppGroups",outcome="OK"} 1"#,
-        r#"switchboard_calls_total{api="rest",procedure="user.getSessionStatus",outcome="OK"} 1"#,
-        r#"switchboard_calls_total{api="trpc",procedure="unknown",outcome="NOT_FOUND"} 1"#,
+        r#"switchboard_calls_total{api="trpc",outcome="OK",procedure="user.getWhatsAppGroups"} 1"#,
+        r#"switchboard_calls_total{api="rest",outcome="OK",procedure="user.getSessionStatus"} 1"#,
+        r#"switchboard_calls_total{api="trpc",outcome="NOT_FOUND",procedure="unknown"} 1"#,
         r#"switchboard_worker_up{worker="default"} 1"#,
         r#"switchboard_worker_left_alone{worker="default"} 0"#,
-        r#"switchboard_reconciler_alarm{worker="default",alarm="failing"} 0"#,
+        r#"switchboard_reconciler_alarm{alarm="failing",worker="default"} 0"#,
         "switchboard_reconciler_leads 1",
         "switchboard_streams_open 1",
     ] {
         assert!(scraped.lines().any(|scraped| scraped == line), "{line}\n{scraped}");
     }
-    for part in [r#"switchboard_waha_calls_total{worker="default",call="groups",outcome="ok"}"#, r#"status="204""#] {
+    for part in [r#"switchboard_waha_calls_total{call="groups",outcome="ok",worker="default"}"#, r#"status="204""#] {
         assert!(scraped.contains(part), "{part}\n{scraped}");
     }
     let known = metrics(&scraped);

@@ -67,7 +67,7 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
         quotas: Quotas::NONE,
         deadline: Limits::DEADLINE,
     };
-    let telemetry = Telemetry::new(TelemetryOptions::default(), Arc::new(SystemClock), &SystemRandom);
+    let telemetry = Telemetry::new(TelemetryOptions::default(), &SystemClock, &SystemRandom);
     let state = wiring::state(&storage, gateway, webhooks, sign_in, limits, telemetry);
 
     let samples = Samples { waha: Arc::clone(&waha), state: Arc::clone(&state), campaigns: storage.campaigns.clone() };
@@ -76,8 +76,6 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     tokio::spawn(async move { watched.services.watch_workers().await });
     let reconciled = Arc::clone(&state);
     tokio::spawn(async move { reconciled.services.reconcile().await });
-    let measured = Arc::clone(&state);
-    tokio::spawn(async move { measured.telemetry.keep_tidy().await });
     let phones = web::Data::from(Arc::clone(&waha));
     let more = move |server: &mut ServiceConfig| {
         server.app_data(phones.clone()).app_data(door.clone()).service(commands_page).service(let_in).service(scan);

@@ -47,7 +47,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (gateway, webhooks) = (wiring::gateway(&config)?, wiring::webhooks(&config)?);
     let sign_in = wiring::sign_in(&auth, &storage, &server.cors_origins)?;
     let tls = server.tls.clone().map(Tls::read).transpose()?.map(Arc::new);
-    let telemetry = Telemetry::new(options, Arc::new(SystemClock), &SystemRandom);
+    let telemetry = Telemetry::new(options, &SystemClock, &SystemRandom);
     let traces = telemetry::init(log, traces)?;
 
     let _lock = storage.schema.lock()?;
@@ -79,8 +79,6 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(async move { following.services.follow().await });
     let reconciled = Arc::clone(&state);
     tokio::spawn(async move { reconciled.services.reconcile().await });
-    let measured = Arc::clone(&state);
-    tokio::spawn(async move { measured.telemetry.keep_tidy().await });
     let ended = tokio::select! {
         served = until_stopped(server, &state, Some(drain)) => served,
         failed = migration => failed,
