@@ -41,6 +41,11 @@ impl SearchTerm {
         self.digits.as_deref()
     }
 
+    /// How much memory it holds, without the few bytes of itself: folding may make 33 bytes of one character.
+    pub(crate) fn bytes(&self) -> usize {
+        self.folded.capacity() + self.digits.as_ref().map_or(0, String::capacity)
+    }
+
     /// Whether the term is a number, or part of one, that occurs in `digits`.
     pub fn matches_digits(&self, digits: &str) -> bool {
         self.digits.as_ref().is_some_and(|wanted| digits.contains(wanted.as_str()))

@@ -1,5 +1,8 @@
 //! Opening connections.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -29,9 +32,20 @@ pub(crate) async fn connect(path: String, access: Access, busy_timeout: Duration
 }
 
 fn open(path: &str, access: Access, busy_timeout: Duration) -> ConnectionResult<SqliteConnection> {
+    make(path);
     let mut conn = SqliteConnection::establish(path)?;
     set_up(&mut conn, access, busy_timeout).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Makes the file, for its owner only, if there is none: it holds phone numbers and address books. SQLite gives the files
+/// beside it the same mode. Where it cannot be made, SQLite says why.
+fn make(path: &str) {
+    /// To close a file ends all locks on it that this process has: nobody else may open it before the one who made it is
+    /// done. For the same reason, one that is there is not opened.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = File::options().create_new(true).write(true).mode(0o600).open(path);
 }
 
 fn set_up(conn: &mut SqliteConnection, access: Access, busy_timeout: Duration) -> QueryResult<()> {

@@ -12,6 +12,7 @@ contract! {
     a_users_entries_are_listed_alone_and_from_a_moment_on,
     an_entry_that_is_added_again_stays_as_it_is,
     old_entries_are_purged_and_the_moment_itself_stays,
+    many_old_entries_are_purged_some_at_a_time_the_oldest_first,
 }
 
 /// Entry n, made in second n.
@@ -84,7 +85,17 @@ async fn an_entry_that_is_added_again_stays_as_it_is(stores: &Stores) {
 async fn old_entries_are_purged_and_the_moment_itself_stays(stores: &Stores) {
     let entries: Vec<_> = (1..=4).map(connect).collect();
     stores.audit.append(&entries).await.unwrap();
-    assert_eq!(stores.audit.purge(at(3)).await.unwrap(), 2);
+    assert_eq!(stores.audit.purge(at(3), 100).await.unwrap(), 2);
     assert_eq!(all(stores).await, entries[2..]);
-    assert_eq!(stores.audit.purge(at(3)).await.unwrap(), 0);
+    assert_eq!(stores.audit.purge(at(3), 100).await.unwrap(), 0);
+}
+
+async fn many_old_entries_are_purged_some_at_a_time_the_oldest_first(stores: &Stores) {
+    let mut entries: Vec<_> = (1..=7).map(connect).collect();
+    entries[1].at = entries[2].at;
+    stores.audit.append(&entries).await.unwrap();
+    for (deleted, gone) in [(2, 2), (2, 4), (1, 5), (0, 5)] {
+        assert_eq!(stores.audit.purge(at(6), 2).await.unwrap(), deleted);
+        assert_eq!(all(stores).await, entries[gone..]);
+    }
 }

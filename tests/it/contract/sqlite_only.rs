@@ -1,6 +1,8 @@
 //! What only a file can do wrong: being somebody else's, being locked, being no database.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -18,7 +20,7 @@ fn file() -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-fn store(file: &std::path::Path) -> SqliteStore {
+fn store(file: &Path) -> SqliteStore {
     SqliteStore::at(file, SqliteOptions::default()).unwrap()
 }
 
@@ -48,6 +50,30 @@ async fn a_file_that_is_no_database_is_unavailable() {
     std::fs::write(&file, "hello, I am a text file, and not a short one, as files go").unwrap();
     let error = store(&file).check().await.unwrap_err();
     assert_eq!(error.to_string(), "the database is not available");
+}
+
+fn mode(file: &Path) -> u32 {
+    std::fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_file_is_made_for_its_owner_only() {
+    let (folder, file) = file();
+    let store = store(&file);
+    store.migrate().await.unwrap();
+    store.ensure(&session(1)).await.unwrap();
+    for name in ["switchboard.sqlite", "switchboard.sqlite-wal", "switchboard.sqlite-shm"] {
+        assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_keeps_its_mode() {
+    let (_folder, file) = file();
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    store(&file).migrate().await.unwrap();
+    assert_eq!(mode(&file), 0o640);
 }
 
 #[test]

@@ -24,6 +24,9 @@ contract! {
     a_session_is_not_taken_over_where_there_is_another,
     a_disconnected_session_is_connected_again_by_a_takeover,
     a_takeover_at_the_same_time_as_a_connect_leaves_one_session,
+    a_user_who_was_erased_since_waha_was_asked_is_not_taken_over,
+    a_user_is_not_erased_without_the_session_that_they_have,
+    a_takeover_and_an_erasure_at_the_same_time_leave_all_or_nothing,
 }
 
 fn entry(n: u32, deed: Deed) -> AuditEntry {
@@ -245,4 +248,44 @@ async fn a_takeover_at_the_same_time_as_a_connect_leaves_one_session(stores: &St
     })
     .await;
     assert_eq!(stores.workers.loads().await.unwrap(), [(worker("default"), 1)].into());
+}
+
+async fn a_user_who_was_erased_since_waha_was_asked_is_not_taken_over(stores: &Stores) {
+    have_key(stores, 1).await;
+    assert!(stores.users.erase(&user(1), None, &tombstone()).await.unwrap().is_some());
+    for asked_at in [at(0), tombstone().at] {
+        assert_eq!(stores.users.adopt(&overview(), asked_at).await.unwrap(), Adopted::Erased);
+    }
+    assert_eq!(stores.users.record(&user(1)).await.unwrap(), UserRecord::default());
+    let others = SessionOverview { session: paired_session(2), groups: vec![] };
+    let done = Adopted::Done { is_new: true, groups: 0, campaigns: 0 };
+    assert_eq!(stores.users.adopt(&others, at(0)).await.unwrap(), done, "another user");
+    let done = Adopted::Done { is_new: true, groups: 1, campaigns: 1 };
+    assert_eq!(stores.users.adopt(&overview(), at(100)).await.unwrap(), done, "asked for again");
+}
+
+async fn a_user_is_not_erased_without_the_session_that_they_have(stores: &Stores) {
+    have_key(stores, 1).await;
+    have(stores, &session(1)).await;
+    have(stores, &session(2)).await;
+    assert_eq!(stores.users.erase(&user(1), None, &tombstone()).await.unwrap(), None);
+    assert_eq!(stores.api_keys.list(Some(&user(1))).await.unwrap().len(), 1);
+    assert_eq!(stores.audit.list(&AuditQuery::all(None)).await.unwrap(), []);
+}
+
+async fn a_takeover_and_an_erasure_at_the_same_time_leave_all_or_nothing(stores: &Stores) {
+    for n in 1..=10 {
+        have_key(stores, n).await;
+        let did = all_at_once(stores, 2, move |stores, call| async move {
+            if call == 0 {
+                let theirs = SessionOverview { session: paired_session(n), groups: vec![] };
+                stores.users.adopt(&theirs, at(0)).await.unwrap() != Adopted::Erased
+            } else {
+                let deed = Deed::new(AuditAction::Erase, Means::Cli).of(&user(n).pseudonym().unwrap());
+                stores.users.erase(&user(n), None, &entry(n, deed)).await.unwrap().is_some()
+            }
+        });
+        let did = did.await;
+        assert_ne!(did[0], did[1], "round {n}: taken over, erased: {did:?}");
+    }
 }

@@ -79,7 +79,7 @@ async fn an_erased_user_is_gone_everywhere(stores: Stores) {
     }
     app.services().audit.flush().await;
     // Whatever is about ben is not about ana.
-    app.stores.audit.purge(app.clock.now() + Duration::from_hours(1)).await.unwrap();
+    app.stores.audit.purge(app.clock.now() + Duration::from_hours(1), u32::MAX).await.unwrap();
 
     erase(&app, "ana").await.unwrap();
     is_erased(&app, &name).await;

@@ -33,10 +33,15 @@ impl AuditLog for Memory {
         Ok(entries)
     }
 
-    async fn purge(&self, before: DateTime<Utc>) -> Result<u64, StorageError> {
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StorageError> {
         let mut tables = self.tables();
-        let known = tables.audit.len();
-        tables.audit.retain(|_, entry| entry.at >= micros(before));
-        Ok((known - tables.audit.len()) as u64)
+        let is_old = |entry: &&AuditEntry| entry.at < micros(before);
+        let mut old: Vec<_> = tables.audit.values().filter(is_old).map(|entry| (entry.at, entry.id.clone())).collect();
+        old.sort();
+        old.truncate(limit as usize);
+        for (_, id) in &old {
+            tables.audit.remove(id);
+        }
+        Ok(old.len() as u64)
     }
 }

@@ -6,7 +6,8 @@ use switchboard_domain::ports::{
     Adopted, Erased, Fence, KeptCampaign, KeptGroup, StorageError, UserRecord, UserRepository,
 };
 use switchboard_domain::{
-    AuditEntry, Epoch, GroupCampaigns, Lifecycle, LinkedGroupId, Revision, Session, SessionId, SessionOverview, UserId,
+    AuditAction, AuditEntry, Epoch, GroupCampaigns, Lifecycle, LinkedGroupId, Revision, Session, SessionId,
+    SessionOverview, UserId,
 };
 
 use super::{Kept, Memory, SessionRow, Tables, micros};
@@ -115,6 +116,8 @@ impl UserRepository for Memory {
             }
             let (of_session, session) = tables.erase(id);
             (erased, name) = (of_session, session.map(|session| session.name));
+        } else if tables.of_owner(user).is_some() {
+            return Ok(None);
         }
         let keys = tables.api_keys.len();
         tables.api_keys.retain(|(key, _)| key.user != *user);
@@ -132,14 +135,23 @@ impl UserRepository for Memory {
         Ok(Some(erased))
     }
 
-    async fn adopt(&self, overview: &SessionOverview, now: DateTime<Utc>) -> Result<Adopted, StorageError> {
+    async fn adopt(&self, overview: &SessionOverview, asked_at: DateTime<Utc>) -> Result<Adopted, StorageError> {
         let mut tables = self.tables();
         let SessionOverview { session, groups } = overview;
+        let who = session.owner.pseudonym().map_err(StorageError::failed)?;
+        let is_tombstone = |entry: &AuditEntry| {
+            entry.deed.action == AuditAction::Erase
+                && entry.deed.user.as_ref() == Some(&who)
+                && entry.at >= micros(asked_at)
+        };
+        if tables.audit.values().any(is_tombstone) {
+            return Ok(Adopted::Erased);
+        }
         let mut is_new = false;
         let id = match tables.of_owner(&session.owner).cloned() {
             Some(known) if known.name != session.name => return Ok(Adopted::HasAnother(known.name)),
             Some(known) => {
-                let is_untouched = known.lifecycle == Lifecycle::Disconnected && known.updated_at <= micros(now);
+                let is_untouched = known.lifecycle == Lifecycle::Disconnected && known.updated_at <= micros(asked_at);
                 if is_untouched && session.lifecycle.is_wanted() {
                     is_new = true;
                     let again = Session {
@@ -151,7 +163,7 @@ impl UserRepository for Memory {
                         paired_at: session.paired_at.map(micros),
                         down_since: session.down_since.map(micros),
                         created_at: known.created_at,
-                        updated_at: micros(now),
+                        updated_at: micros(asked_at),
                         ..session.clone()
                     };
                     if let Some(row) = tables.sessions.get_mut(&known.id) {

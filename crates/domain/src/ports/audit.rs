@@ -39,6 +39,6 @@ pub trait AuditLog: Send + Sync {
     /// Entries by time, then by id.
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StorageError>;
 
-    /// Deletes the entries from before `before`. Returns how many.
-    async fn purge(&self, before: DateTime<Utc>) -> Result<u64, StorageError>;
+    /// Deletes the oldest of the entries from before `before`, `limit` at most. Returns how many.
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StorageError>;
 }

@@ -70,6 +70,8 @@ pub enum Adopted {
     HasAnother(SessionName),
     /// The session's name or id is another user's: nothing was done.
     Taken,
+    /// The user was erased since WAHA was asked: nothing was done.
+    Erased,
 }
 
 /// What concerns all that is kept of a user. Each method is one step.
@@ -83,7 +85,7 @@ pub trait UserRepository: Send + Sync {
     /// strays and the audit entries that name it. If that was anything at all, `tombstone` is added to the audit log.
     ///
     /// Does nothing and returns `None` if the session is not the user's, not disconnected, or its lease is somebody else's
-    /// by now.
+    /// by now; and if none is named, but the user has one.
     ///
     /// # Errors
     /// [`StorageError::Conflict`] if something was added to what was being deleted: nothing was done, try again.
@@ -96,5 +98,7 @@ pub trait UserRepository: Send + Sync {
 
     /// Adds a session with its linked groups and their campaigns, as they are. What is there already stays as it is, but for
     /// a session of that user and name that is disconnected, and is not in `overview`: that one is connected again.
-    async fn adopt(&self, overview: &SessionOverview, now: DateTime<Utc>) -> Result<Adopted, StorageError>;
+    ///
+    /// WAHA was asked at `asked_at`: what happened here since counts for more, a logout or an erasure above all.
+    async fn adopt(&self, overview: &SessionOverview, asked_at: DateTime<Utc>) -> Result<Adopted, StorageError>;
 }

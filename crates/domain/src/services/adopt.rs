@@ -85,6 +85,8 @@ pub enum Skipped {
     HasAnother(SessionName),
     /// Its name is another user's here.
     NameTaken,
+    /// Its user was erased meanwhile.
+    Erased,
     /// Several users have a session of that name, and nothing tells whose phone it is.
     SharedName,
     /// It was not found, but these workers did not answer: try again.
@@ -192,6 +194,7 @@ impl Adopt {
             Adopted::Done { is_new, groups, campaigns } => (is_new, groups, campaigns),
             Adopted::HasAnother(name) => return Ok(candidate.skipped(Skipped::HasAnother(name))),
             Adopted::Taken => return Ok(candidate.skipped(Skipped::NameTaken)),
+            Adopted::Erased => return Ok(candidate.skipped(Skipped::Erased)),
         };
         if !is_rehearsal && (is_new || groups > 0 || campaigns > 0) {
             let deed = Deed::new(AuditAction::Import, Means::Cli).of(&candidate.user).on(&candidate.name);

@@ -48,6 +48,10 @@ impl AuditTrail {
     /// How long a flush waits.
     const PATIENCE: Duration = Duration::from_secs(5);
     const TIDY_INTERVAL: Duration = Duration::from_hours(1);
+    /// For how long old entries are deleted without a break.
+    const TIDY_TIME: TimeDelta = TimeDelta::minutes(10);
+    /// How many are deleted at once: few enough for a slow disk within a statement's time, since they lie anywhere.
+    const PURGED_AT_ONCE: u32 = 1000;
 
     /// A trail whose writer runs on the present runtime until the trail is dropped.
     ///
@@ -95,12 +99,21 @@ impl AuditTrail {
         }
     }
 
-    /// Deletes entries older than that. Returns how many.
+    /// Deletes entries older than that, the oldest first. What is left after 10 minutes is for the next time. Returns how
+    /// many were deleted.
     ///
     /// # Errors
-    /// The database's failures.
+    /// The database's failures: what was deleted before stays so.
     pub async fn tidy(&self, kept_for: TimeDelta) -> Result<u64, Error> {
-        Ok(self.log.purge(self.clock.now() - kept_for).await?)
+        let began = self.clock.now();
+        let mut deleted = 0;
+        loop {
+            let batch = self.log.purge(began - kept_for, Self::PURGED_AT_ONCE).await?;
+            deleted += batch;
+            if batch < u64::from(Self::PURGED_AT_ONCE) || self.clock.now() - began >= Self::TIDY_TIME {
+                return Ok(deleted);
+            }
+        }
     }
 
     /// Deletes entries older than that every hour, for ever.
@@ -170,8 +183,10 @@ impl Writer {
 mod tests {
     use std::sync::Mutex;
 
+    use chrono::DateTime;
+
     use super::*;
-    use crate::ports::{MockAuditLog, MockSessionRepository, MockWhatsAppGateway};
+    use crate::ports::{MockAuditLog, MockClock, MockSessionRepository, MockWhatsAppGateway};
     use crate::services::testing::ports;
     use crate::{AuditAction, Means};
 
@@ -228,5 +243,27 @@ mod tests {
         assert_eq!(trail.lost(), 7);
         trail.clock.sleep(Duration::from_hours(1)).await;
         assert_eq!(trail.lost(), AuditTrail::WAITING as u64 + 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_entries_are_deleted_some_at_a_time_until_none_is_left() {
+        let mut log = MockAuditLog::new();
+        let mut answers = [1000, 1000, 7].into_iter();
+        log.expect_purge().withf(|_, limit| *limit == 1000).times(3).returning(move |_, _| Ok(answers.next().unwrap()));
+        assert_eq!(trail(log).tidy(TimeDelta::days(90)).await.unwrap(), 2007);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deleting_old_entries_ends_before_the_next_time_though_some_are_left() {
+        let mut log = MockAuditLog::new();
+        log.expect_purge().returning(|_, limit| Ok(limit.into()));
+        let mut clock = MockClock::new();
+        let mut minutes = 0;
+        clock.expect_now().returning(move || {
+            minutes += 1;
+            DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+        });
+        let trail = AuditTrail { clock: Arc::new(clock), ..trail(log) };
+        assert_eq!(trail.tidy(TimeDelta::days(90)).await.unwrap(), 10_000);
     }
 }

@@ -102,7 +102,9 @@ impl Parts {
         let converged = self.leases.run(&connected.id, |fence| self.converge(&connected.id, fence)).await;
         // Whatever came of it, nothing is as it was.
         self.news.changed(&known);
-        self.audit.record(Deed::new(AuditAction::Connect, by).of(&known.owner).on(&known.name), &converged);
+        if !self.leases.was_erased(&known.id, &converged).await {
+            self.audit.record(Deed::new(AuditAction::Connect, by).of(&known.owner).on(&known.name), &converged);
+        }
         converged?;
         Ok(connected)
     }
@@ -256,10 +258,14 @@ fn is_definite(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{active, connect_with, row};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::testing::{active, connect_with, row, worker};
     use super::*;
-    use crate::ports::{MockSessionRepository, MockWhatsAppGateway};
-    use crate::services::testing::{session, upstream};
+    use crate::WorkerHealth;
+    use crate::ports::{MockAuditLog, MockLeaseRepository, MockSessionRepository, MockWhatsAppGateway};
+    use crate::services::Services;
+    use crate::services::testing::{ports, session, upstream};
 
     fn connecting() -> MockSessionRepository {
         row(session(Lifecycle::Connecting))
@@ -332,6 +338,30 @@ mod tests {
             let mut sessions = connecting();
             moves(&mut sessions, Lifecycle::Connected);
             connect(sessions, gateway).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_erased_while_they_wait_to_connect_is_not_written_down() {
+        for (row, written) in [(None, 0), (Some(session(Lifecycle::Connecting)), 1)] {
+            let (mut sessions, mut held) = (MockSessionRepository::new(), MockLeaseRepository::new());
+            sessions.expect_ensure().returning(|_| Ok(session(Lifecycle::Connecting)));
+            sessions.expect_get().returning(move |_| Ok(row.clone()));
+            held.expect_acquire().returning(|_, _, _, _| Ok(None));
+            let (mut log, count) = (MockAuditLog::new(), Arc::<AtomicUsize>::default());
+            let counted = Arc::clone(&count);
+            log.expect_append().returning(move |entries| {
+                counted.fetch_add(entries.len(), Ordering::Relaxed);
+                Ok(())
+            });
+            let mut gateway = MockWhatsAppGateway::new();
+            gateway.expect_workers().returning(|| vec![worker("default", WorkerHealth::Up)]);
+            let ports = Ports { leases: Arc::new(held), audit: Arc::new(log), ..ports(sessions, gateway) };
+            let services = Services::new(&ports, 1 << 20);
+            let answer = services.connect.run(&"alice".parse().unwrap(), Means::Token).await;
+            assert!(matches!(answer, Err(Error::Busy)), "{answer:?}");
+            services.audit.flush().await;
+            assert_eq!(count.load(Ordering::Relaxed), written);
         }
     }
 }

@@ -76,7 +76,11 @@ impl Erase {
         for _ in 0..Self::ROUNDS {
             let record = self.ports.users.record(user).await?;
             let Some(session) = record.session else {
-                erasure.erased.add(self.erase(user, None).await?);
+                match self.erase(user, None).await {
+                    // There is one since.
+                    Err(Error::Busy) => continue,
+                    erased => erasure.erased.add(erased?),
+                }
                 return Ok(erasure);
             };
             let (erased, leftovers) = self.erase_session(user, &session, &record.left_behind).await?;
@@ -175,5 +179,25 @@ impl Erased {
         self.lists += more.lists;
         self.keys += more.keys;
         self.entries += more.entries;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{MockSessionRepository, MockUserRepository, MockWhatsAppGateway, UserRecord};
+    use crate::services::Services;
+    use crate::services::testing::ports;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_a_session_only_after_it_was_looked_for_is_looked_at_again() {
+        let mut users = MockUserRepository::new();
+        users.expect_record().times(2).returning(|_| Ok(UserRecord::default()));
+        let mut answers = [None, Some(Erased { keys: 1, ..Erased::default() })].into_iter();
+        users.expect_erase().times(2).returning(move |_, _, _| Ok(answers.next().unwrap()));
+        let ports = ports(MockSessionRepository::new(), MockWhatsAppGateway::new());
+        let services = Services::new(&Ports { users: Arc::new(users), ..ports }, 1 << 20);
+        let erasure = services.erase.run(&"alice".parse().unwrap()).await.unwrap();
+        assert_eq!(erasure.erased.keys, 1);
     }
 }

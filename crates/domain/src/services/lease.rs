@@ -63,6 +63,11 @@ impl SessionLeases {
         }
     }
 
+    /// Whether that came of it because the session was erased meanwhile: then its user is not to be written down again.
+    pub(super) async fn was_erased<T>(&self, session: &SessionId, done: &Result<T, Error>) -> bool {
+        matches!(done, Err(Error::Busy | Error::NotFound)) && matches!(self.sessions.get(session).await, Ok(None))
+    }
+
     async fn under<T, W>(&self, lease: &Lease, work: impl FnOnce(Fence) -> W) -> Result<T, Error>
     where
         W: Future<Output = Result<T, Error>>,

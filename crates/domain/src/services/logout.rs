@@ -52,8 +52,10 @@ impl Logout {
                 leases.run(&session.id, |fence| finisher.finish(&session.id, fence)).await
             };
             let done = work.await;
-            let deed = Deed::new(AuditAction::Logout, by).of(&session.owner).on(&session.name);
-            audit.record(deed.at(&session.worker), &done);
+            if !leases.was_erased(&session.id, &done).await {
+                let deed = Deed::new(AuditAction::Logout, by).of(&session.owner).on(&session.name);
+                audit.record(deed.at(&session.worker), &done);
+            }
             done
         };
         self.flights.run(session.id.clone(), || work(session)).await

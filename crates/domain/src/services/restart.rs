@@ -62,8 +62,10 @@ impl Parts {
             }
         };
         let done = self.leases.run(&session.id, work).await;
-        let deed = Deed::new(AuditAction::Restart, by).of(&session.owner).on(&session.name);
-        self.audit.record(deed.at(&session.worker), &done);
+        if !self.leases.was_erased(&session.id, &done).await {
+            let deed = Deed::new(AuditAction::Restart, by).of(&session.owner).on(&session.name);
+            self.audit.record(deed.at(&session.worker), &done);
+        }
         done
     }
 }

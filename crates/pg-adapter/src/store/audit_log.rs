@@ -42,8 +42,14 @@ impl AuditLog for Store {
         Ok(rows.into_iter().map(AuditEntry::try_from).collect::<Result<_, _>>()?)
     }
 
-    async fn purge(&self, before: DateTime<Utc>) -> Result<u64, StorageError> {
-        let delete = diesel::delete(audit_log::table.filter(audit_log::at.lt(micros(before))));
+    async fn purge(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StorageError> {
+        let old = diesel::alias!(audit_log as old);
+        let ids = old
+            .filter(old.field(audit_log::at).lt(micros(before)))
+            .order((old.field(audit_log::at), old.field(audit_log::id)))
+            .limit(limit.into())
+            .select(old.field(audit_log::id));
+        let delete = diesel::delete(audit_log::table.filter(audit_log::id.eq_any(ids)));
         let deleted = self.writer().await?.run(async |conn| delete.execute(conn).await).await?;
         Ok(deleted as u64)
     }

@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use switchboard_domain::ports::{
     Adopted, Erased, Fence, KeptCampaign, KeptGroup, StorageError, UserRecord, UserRepository,
 };
 use switchboard_domain::{
-    AuditEntry, Campaign, ChatId, LinkedGroup, PhoneNumber, Session, SessionId, SessionOverview, SessionStatus, UserId,
+    AuditAction, AuditEntry, Campaign, ChatId, LinkedGroup, PhoneNumber, Session, SessionId, SessionOverview,
+    SessionStatus, UserId,
 };
 
 use super::audit_log::add;
@@ -62,11 +64,18 @@ impl UserRepository for Store {
     ) -> Result<Option<Erased>, StorageError> {
         let tombstone = AuditRow::from(tombstone);
         let erase = async |conn: &mut Conn| {
+            // A takeover at the same time comes before all of this, or finds that the user was erased.
+            await_turn(conn).await?;
             let mut erased = Erased::default();
             let mut name = None;
             if let Some((id, fence)) = &session {
                 name = erase_session(conn, user, id, *fence, &mut erased).await?;
                 if name.is_none() {
+                    return Ok(None);
+                }
+            } else {
+                let theirs = sessions::table.filter(sessions::owner.eq(user.as_str()));
+                if diesel::select(exists(theirs)).get_result(conn).await? {
                     return Ok(None);
                 }
             }
@@ -82,14 +91,24 @@ impl UserRepository for Store {
             }
             Ok(Some(erased))
         };
+        let _turn = self.turns.take().await?;
         self.writer().await?.run(async |conn| conn.transaction(erase).await).await
     }
 
-    async fn adopt(&self, overview: &SessionOverview, now: DateTime<Utc>) -> Result<Adopted, StorageError> {
+    async fn adopt(&self, overview: &SessionOverview, asked_at: DateTime<Utc>) -> Result<Adopted, StorageError> {
+        let who = overview.session.owner.pseudonym().map_err(StorageError::failed)?;
+        let asked_at = micros(asked_at);
         let adopt = async |conn: &mut Conn| {
             // On SQLite, a transaction that reads first may find that somebody else wrote meanwhile.
             await_turn(conn).await?;
-            adopt(conn, overview, micros(now)).await
+            let tombstone = audit_log::table
+                .filter(audit_log::owner.eq(who.as_str()))
+                .filter(audit_log::action.eq(AuditAction::Erase.as_str()))
+                .filter(audit_log::at.ge(asked_at));
+            if diesel::select(exists(tombstone)).get_result(conn).await? {
+                return Ok((Adopted::Erased, None));
+            }
+            adopt(conn, overview, asked_at).await
         };
         let _turn = self.turns.take().await?;
         let (done, other) = self.writer().await?.run(async |conn| conn.transaction(adopt).await).await?;

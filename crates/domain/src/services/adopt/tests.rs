@@ -76,6 +76,9 @@ async fn adopt(rows: Vec<AppSession>, lists: Lists, removed: &[&str]) -> (Vec<Fa
     let stored = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (mut users, all) = (MockUserRepository::new(), Arc::clone(&stored));
     users.expect_adopt().returning(move |overview, _| {
+        if overview.session.owner.as_str() == "erased" {
+            return Ok(Adopted::Erased);
+        }
         all.lock().unwrap().push(overview.clone());
         Ok(Adopted::Done { is_new: true, groups: 1, campaigns: 1 })
     });
@@ -209,4 +212,13 @@ async fn of_a_users_sessions_the_one_that_works_is_taken_and_odd_ones_are_told_o
     assert_eq!(fates[1], Fate::Skipped(Skipped::User));
     assert_eq!(fates[2], Fate::Skipped(Skipped::OtherOfUser));
     assert_eq!(stored[0].session.name.as_str(), "bob-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_is_erased_meanwhile_is_told_of_and_keeps_nobody_else_back() {
+    let (gone, other) =
+        (AppSession { user: "erased".to_owned(), ..row() }, AppSession { name: "z".to_owned(), ..row() });
+    let (fates, stored) = adopt(vec![gone, other], vec![("a", Ok(vec![]))], &[]).await;
+    assert!(fates.contains(&Fate::Skipped(Skipped::Erased)), "{fates:?}");
+    assert_eq!(stored.len(), 1);
 }

@@ -127,7 +127,7 @@ impl Shelf {
     const KEPT_FOR: TimeDelta = TimeDelta::seconds(60);
     /// What a key and its place in a cache take, in bytes and roughly.
     const PLACE: usize = 256;
-    /// A list that nobody asks for is forgotten here after this time: the database has it.
+    /// A list that nobody asks for is forgotten here after this time, for the database has it; what a search found too.
     const IDLE: Duration = Duration::from_hours(1);
     /// For how long it matters what was told of a group: longer than a fetch may take, and a report's retries.
     pub(super) const CHANGES_KEPT_FOR: Duration = Duration::from_mins(10);
@@ -155,8 +155,11 @@ impl Shelf {
                 .build(),
             found: Cache::builder()
                 .max_capacity(bytes / 8)
-                .weigher(move |_, matches: &Arc<Matches>| weight(matches.bytes() + Self::PLACE))
+                .weigher(move |found: &Found, matches: &Arc<Matches>| {
+                    weight(found.term.bytes() + matches.bytes() + Self::PLACE)
+                })
                 .eviction_policy(lru())
+                .time_to_idle(Self::IDLE)
                 .build(),
             changes: Cache::builder()
                 .max_capacity(bytes / 8)
@@ -364,5 +367,24 @@ mod tests {
         shelf.lists.run_pending_tasks();
         assert!(shelf.lists.weighted_size() <= 40 * 1024, "{}", shelf.lists.weighted_size());
         assert!(shelf.lists.entry_count() > 50);
+    }
+
+    #[test]
+    fn what_searches_found_keeps_to_its_budget_though_nothing_was_found() {
+        let budget = 4 << 20;
+        let shelf = Shelf::new(budget);
+        let list = held("a", 0);
+        let long = "\u{fdfa}".repeat(250);
+        let bytes = SearchTerm::parse(&long).unwrap().folded().len();
+        assert!(bytes > 8000, "{bytes}: one character folds to many");
+        for number in 0..150 {
+            let term = SearchTerm::parse(&format!("{number} {long}")).unwrap();
+            let matches = Arc::new(list.snapshot.search(View::All, &term));
+            shelf.remember(list.snapshot.version(), View::All, term, matches);
+        }
+        shelf.found.run_pending_tasks();
+        let count = shelf.found.entry_count();
+        assert!(count > 20 && count * bytes as u64 <= budget / 8, "{count} terms of {bytes} bytes");
+        assert_eq!(shelf.found.policy().time_to_idle(), Some(Shelf::IDLE));
     }
 }

@@ -143,6 +143,7 @@ fn reason(why: &Skipped) -> String {
         Skipped::OtherOfUser => "another session of this user is taken, and there is one a user".to_owned(),
         Skipped::HasAnother(name) => format!("the user has a session here already, {name}: erase it first, or keep it"),
         Skipped::NameTaken => "another user's session here has that name or id".to_owned(),
+        Skipped::Erased => "the user was erased while this ran".to_owned(),
         Skipped::SharedName => "several users have a session of that name: leave the right one's row alone".to_owned(),
         Skipped::Unanswered(workers) => format!("it was not found running, but {} did not answer", names(workers)),
         Skipped::SeveralWorkers(workers) => {
