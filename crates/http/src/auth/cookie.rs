@@ -79,12 +79,15 @@ impl Cookies {
 
     /// Whose session that is.
     pub(super) async fn of(&self, token: &WebSessionToken) -> Result<Arc<Principal>, NotSignedIn> {
-        let ask = async || {
-            let found = self.sessions.find(token).await.map_err(NotSignedIn::from)?;
-            Ok(found.map(|session| {
-                let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token.clone()));
-                Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })
-            }))
+        let ask = || {
+            let (sessions, token) = (Arc::clone(&self.sessions), token.clone());
+            async move {
+                let found = sessions.find(&token).await.map_err(NotSignedIn::from)?;
+                Ok(found.map(|session| {
+                    let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token));
+                    Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })
+                }))
+            }
         };
         let known = self.lately.get(token, ask).await?;
         let principal = known.ok_or_else(|| NotSignedIn::refused("no such session in the application"))?;

@@ -30,7 +30,10 @@ pub(crate) struct Caller {
 }
 
 impl SignIn {
-    /// Nobody can, yet.
+    /// Nobody can, yet. Databases are asked on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { tokens: None, keys: None, cookies: None, strangers: Strangers::new(clock.clone()), clock }
     }
