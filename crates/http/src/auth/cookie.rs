@@ -116,9 +116,15 @@ impl Cookies {
 /// The first cookie of that name (RFC 6265, 5.4): browsers send what was set for this path before what was set for others.
 fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     // HTTP/2 may send each on a line of its own.
-    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(its_name, _)| its_name.trim() == name).map(|(_, value)| value.trim())
+    let lines = request.headers().get_all(header::COOKIE);
+    // As bytes: what others have put into theirs need not be text.
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|&b| b == b';'));
+    let value = pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
+        let (its_name, value) = pair.split_at_checked(name.len())?;
+        let value = value.trim_ascii_start().strip_prefix(b"=")?;
+        (its_name == name.as_bytes()).then_some(value)
+    });
+    std::str::from_utf8(value?.trim_ascii()).ok()
 }
 
 #[cfg(test)]
@@ -126,6 +132,7 @@ mod tests {
     use std::time::Duration;
 
     use actix_web::http::Method;
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
     use chrono::DateTime;
     use switchboard_domain::ports::{MockWebSessions, StorageError, WebSession};
@@ -192,6 +199,21 @@ mod tests {
             assert_eq!((principal.user.as_str(), principal.scope), ("ana", Scope::Full), "{lines:?}");
             assert_eq!(principal.expires_at, Some(start() + TimeDelta::minutes(1)));
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_in_other_cookies_signs_nobody_out() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(CookieForm::Plain, anas(), &clock);
+        let sent = async |line: &[u8]| {
+            let line = HeaderValue::from_bytes(line).unwrap();
+            let request = TestRequest::get().insert_header((header::COOKIE, line)).to_http_request();
+            cookies.principal(&request).await.map(|principal| principal.user.to_string())
+        };
+        for line in [&b"name=Jos\xe9; other=anas"[..], b"other = anas;\xff\xfe", "größe=ä; other=anas".as_bytes()] {
+            assert_eq!(sent(line).await, Ok("ana".to_owned()), "{line:?}");
+        }
+        assert_eq!(sent(b"other=anas\xe9").await, Err(NotSignedIn::Refused));
     }
 
     #[tokio::test]
