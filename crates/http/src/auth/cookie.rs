@@ -29,9 +29,12 @@ pub enum CookieForm {
 /// Which cookies sign in.
 #[derive(Clone, Debug)]
 pub struct CookieRules {
-    /// Their names. Each is also looked for with `__Secure-` before it, which goes first: only the site itself can have set
-    /// that one.
+    /// Their names. Each is also looked for with `__Secure-` before it, which goes first: only the site itself, by https, can
+    /// have set that one.
     pub names: Vec<String>,
+    /// Whether the name with `__Secure-` is the only one looked for: by https, where whoever sits between a browser and some
+    /// plain http of the same site could set the other one.
+    pub secure_only: bool,
     /// What is in them.
     pub form: CookieForm,
     /// The origins whose pages may send them, beside our own.
@@ -61,10 +64,13 @@ impl Cookies {
         strangers: Arc<Strangers>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let CookieRules { names, form, origins } = rules;
-        let secure: Vec<_> = names.iter().map(|name| format!("__Secure-{name}")).collect();
+        let CookieRules { names, secure_only, form, origins } = rules;
+        let mut secure: Vec<_> = names.iter().map(|name| format!("__Secure-{name}")).collect();
+        if !secure_only {
+            secure.extend(names);
+        }
         let lately = Lately::new(Self::REMEMBERED, strangers, clock.clone());
-        Self { names: [secure, names].concat(), form, origins: Origins(origins), sessions, lately, clock }
+        Self { names: secure, form, origins: Origins(origins), sessions, lately, clock }
     }
 
     /// Who sent the request, by its cookie.
@@ -151,8 +157,13 @@ mod tests {
     }
 
     fn cookies(form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
+        cookies_of(false, form, sessions, clock)
+    }
+
+    fn cookies_of(secure_only: bool, form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
         let names = vec!["better-auth.session_token".to_owned(), "other".to_owned()];
-        let rules = CookieRules { names, form, origins: vec!["https://app.example.com".to_owned()] };
+        let origins = vec!["https://app.example.com".to_owned()];
+        let rules = CookieRules { names, secure_only, form, origins };
         Cookies::new(rules, Arc::new(sessions), Strangers::new(clock.clone()), clock.clone())
     }
 
@@ -253,6 +264,16 @@ mod tests {
         assert_eq!(cookies.principal(&request(&["other=anas"])).await.unwrap().user.as_str(), "ana");
         for nobodys in ["other=ANAS", "other=", "other=anas.x", "other=a%20b"] {
             assert_eq!(cookies.principal(&request(&[nobodys])).await, Err(NotSignedIn::Refused), "{nobodys}");
+        }
+    }
+
+    #[tokio::test]
+    async fn by_https_a_cookie_that_any_page_of_the_site_could_have_set_signs_nobody_in() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies_of(true, CookieForm::Plain, anas(), &clock);
+        assert_eq!(cookies.principal(&request(&["other=anas"])).await, Err(NotSignedIn::Refused));
+        for lines in ["__Secure-other=anas", "other=nobodys; __Secure-other=anas"] {
+            assert_eq!(cookies.principal(&request(&[lines])).await.unwrap().user.as_str(), "ana", "{lines}");
         }
     }
 

@@ -190,7 +190,12 @@ mod tests {
                     _ => Ok(None),
                 }
             });
-            let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+            let rules = CookieRules {
+                names: vec!["s".to_owned()],
+                secure_only: false,
+                form: CookieForm::Plain,
+                origins: Vec::new(),
+            };
             let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
             let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
             assert_eq!(streamed.lost_after().await, expected, "away for {away} looks");
@@ -206,7 +211,12 @@ mod tests {
             let expires_at = start() + TimeDelta::seconds(expires_after);
             Ok(Some(WebSession { user: "ana".parse().unwrap(), expires_at }))
         });
-        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let rules = CookieRules {
+            names: vec!["s".to_owned()],
+            secure_only: false,
+            form: CookieForm::Plain,
+            origins: Vec::new(),
+        };
         let first = Some(start() + TimeDelta::seconds(70));
         let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), first);
         let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
@@ -222,7 +232,12 @@ mod tests {
             let session = || WebSession { user: "ana".parse().unwrap(), expires_at: start() + TimeDelta::days(7) };
             Ok(is_there.then(session))
         });
-        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let rules = CookieRules {
+            names: vec!["s".to_owned()],
+            secure_only: false,
+            form: CookieForm::Plain,
+            origins: Vec::new(),
+        };
         let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
         let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
         assert_eq!(streamed.lost_after().await, (90, NotSignedIn::Refused));

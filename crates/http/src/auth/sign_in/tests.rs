@@ -106,7 +106,12 @@ fn with_everything() -> (SignIn, String) {
         let cleos = || WebSession { user: "cleo".parse().unwrap(), expires_at: now + Duration::from_hours(1) };
         Ok((*token == WebSessionToken("cleos".to_owned())).then(cleos))
     });
-    let rules = CookieRules { names: vec!["session".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+    let rules = CookieRules {
+        names: vec!["session".to_owned()],
+        secure_only: false,
+        form: CookieForm::Plain,
+        origins: Vec::new(),
+    };
     let sign_in = with_tokens().with_api_keys(Arc::new(keys)).with_cookies(rules, Arc::new(sessions));
     (sign_in, whole.expose().to_owned())
 }

@@ -291,7 +291,8 @@ impl Config {
 
     /// Who may sign in.
     pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
-        self.auth.check(!self.database.url.expose_secret().starts_with("sqlite:"))
+        let is_https = self.server.https_only || self.server.tls()?.is_some();
+        self.auth.check(!self.database.url.expose_secret().starts_with("sqlite:"), is_https)
     }
 
     /// The WAHA servers, one or more.

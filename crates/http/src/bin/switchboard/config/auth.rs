@@ -66,6 +66,8 @@ pub(crate) enum KeysAt {
 #[derive(Debug)]
 pub(crate) struct CookieConfig {
     pub(crate) names: Vec<String>,
+    /// Whether they come by https only.
+    pub(crate) secure_only: bool,
     pub(crate) form: CookieForm,
     pub(crate) table: WebSessionTable,
 }
@@ -85,12 +87,12 @@ impl Auth {
         self.cookie != Cookie::default()
     }
 
-    pub(super) fn check(&self, has_postgres: bool) -> anyhow::Result<AuthConfig> {
+    pub(super) fn check(&self, has_postgres: bool, is_https: bool) -> anyhow::Result<AuthConfig> {
         let secret = self.hs256_secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
         let secret = secret.map(|secret| strong("auth.hs256_secret", secret)).transpose()?;
         let keys = self.keys()?;
         let rules = self.rules(keys.is_some())?;
-        let cookie = if self.has_cookie() { Some(self.cookie.check(has_postgres)?) } else { None };
+        let cookie = if self.has_cookie() { Some(self.cookie.check(has_postgres, is_https)?) } else { None };
         let is_anything_else = secret.is_some() || keys.is_some() || cookie.is_some();
         if !is_anything_else && self.api_keys != Some(true) {
             let needed =
@@ -145,7 +147,7 @@ impl Auth {
 }
 
 impl Cookie {
-    fn check(&self, has_postgres: bool) -> anyhow::Result<CookieConfig> {
+    fn check(&self, has_postgres: bool, is_https: bool) -> anyhow::Result<CookieConfig> {
         const KIND: &str = "better-auth or authjs (which is NextAuth, too)";
         const SECRET: &str = "the secret of your application, its BETTER_AUTH_SECRET";
         let kind = set(self.kind.as_ref()).ok_or_else(|| missing("auth.cookie.kind", KIND))?;
@@ -173,6 +175,7 @@ impl Cookie {
         };
         Ok(CookieConfig {
             names: self.names(names)?,
+            secure_only: is_https,
             form,
             table: WebSessionTable {
                 schema: name("schema", self.schema.as_ref(), "public")?,
