@@ -37,7 +37,7 @@ impl Keys {
         let ask = || {
             let (repository, clock, hash) = (Arc::clone(&self.repository), Arc::clone(&self.clock), *hash);
             async move {
-                let found = repository.find(&hash).await.map_err(NotSignedIn::from)?;
+                let found = repository.find(&hash).await?;
                 Ok(found.filter(|key| key.is_good(clock.now())).map(|key| {
                     let credential = Credential::Key(hash);
                     Arc::new(Principal { user: key.user, scope: key.scope, expires_at: key.expires_at, credential })

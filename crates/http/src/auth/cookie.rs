@@ -88,7 +88,7 @@ impl Cookies {
         let ask = || {
             let (sessions, token) = (Arc::clone(&self.sessions), token.clone());
             async move {
-                let found = sessions.find(&token).await.map_err(NotSignedIn::from)?;
+                let found = sessions.find(&token).await?;
                 Ok(found.map(|session| {
                     let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token));
                     Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })

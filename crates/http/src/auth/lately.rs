@@ -3,19 +3,20 @@
 use std::cell::Cell;
 use std::future::ready;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use moka::sync::Cache;
-use switchboard_domain::ports::Clock;
+use switchboard_domain::ports::{Clock, StorageError};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;
 
 use super::NotSignedIn;
+use crate::error::Chain;
 
 /// Answers that are remembered for a few seconds, counted from the question on. Whoever asks while a question is under way
 /// shares its answer; a failure is shared with them, and not remembered.
@@ -49,6 +50,8 @@ type Asked<T> = Shared<BoxFuture<'static, Answer<T>>>;
 /// The places in which it is asked about what may be nobody's.
 pub(super) struct Strangers {
     places: Arc<Semaphore>,
+    /// When it was last said that nothing can be looked up.
+    told_at: Mutex<Option<DateTime<Utc>>>,
     /// What questions are asked on: the threads that serve requests end before the process does.
     runtime: Handle,
     clock: Arc<dyn Clock>,
@@ -61,12 +64,16 @@ impl Strangers {
     /// How long one waits for a place: some thousands are asked about meanwhile, so that all users may come at once.
     const PATIENCE: Duration = Duration::from_secs(3);
 
+    /// How often it is said that nothing can be looked up, however many ask meanwhile.
+    const TOLD_EVERY: TimeDelta = TimeDelta::seconds(5);
+
     /// All places are free. Questions are asked on the present runtime.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(Self::PLACES)), runtime: Handle::current(), clock })
+        let places = Arc::new(Semaphore::new(Self::PLACES));
+        Arc::new(Self { places, told_at: Mutex::default(), runtime: Handle::current(), clock })
     }
 
     /// A place, until it is dropped.
@@ -84,22 +91,38 @@ impl Strangers {
         }
     }
 
+    /// What it means that the database did not say who it is.
+    fn failed(&self, error: &StorageError) -> NotSignedIn {
+        let now = self.clock.now();
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = told_at.is_some_and(|at| (TimeDelta::zero()..Self::TOLD_EVERY).contains(&(now - at)));
+        if is_told {
+            tracing::debug!(error = %Chain(error), "it cannot be looked up who is signed in");
+        } else {
+            *told_at = Some(now);
+            tracing::error!(error = %Chain(error), "it cannot be looked up who is signed in");
+        }
+        match error {
+            StorageError::Unavailable(_) => NotSignedIn::UNAVAILABLE,
+            StorageError::Conflict | StorageError::Failed(_) => NotSignedIn::Failed,
+        }
+    }
+
     /// The answer to a question that keeps its place until then.
     fn asked<T>(
-        &self,
+        self: &Arc<Self>,
         place: Option<OwnedSemaphorePermit>,
-        question: impl Future<Output = Answer<T>> + Send + 'static,
+        question: impl Future<Output = Result<Option<T>, StorageError>> + Send + 'static,
     ) -> Asked<T>
     where
         T: Clone + Send + Sync + 'static,
     {
-        let question = self.runtime.spawn(
-            async move {
-                let _place = place;
-                question.await
-            }
-            .in_current_span(),
-        );
+        let strangers = Arc::clone(self);
+        let question = async move {
+            let _place = place;
+            question.await.map_err(|error| strangers.failed(&error))
+        };
+        let question = self.runtime.spawn(question.in_current_span());
         async move { question.await.unwrap_or(Err(NotSignedIn::Failed)) }.boxed().shared()
     }
 }
@@ -135,9 +158,10 @@ where
     }
 
     /// Who it is as `ask` says, or said a moment ago.
+    #[expect(clippy::async_yields_async, reason = "what is awaited first is the place, then the answer")]
     pub(super) async fn get<Q>(&self, key: &K, ask: impl FnOnce() -> Q) -> Answer<T>
     where
-        Q: Future<Output = Answer<T>> + Send + 'static,
+        Q: Future<Output = Result<Option<T>, StorageError>> + Send + 'static,
     {
         let now = self.clock.now();
         let is_known = Cell::new(false);
@@ -204,7 +228,7 @@ mod tests {
             lately.get(&"a", async move || {
                 asked.fetch_add(1, Ordering::SeqCst);
                 gate.notified().await;
-                Err(NotSignedIn::Failed)
+                Err(StorageError::Conflict)
             })
         };
         let open = async {
@@ -228,9 +252,23 @@ mod tests {
         gate.notify_one();
         assert_eq!(lately.get(&"a", async || Ok(Some(8))).await, Ok(Some(7)), "it was not asked again");
 
-        assert_eq!(lately.get(&"b", async || Err(NotSignedIn::Failed)).now_or_never(), None);
+        assert_eq!(lately.get(&"b", async || Err(StorageError::Conflict)).now_or_never(), None);
         settle().await;
         assert_eq!(lately.get(&"b", async || Ok(Some(9))).await, Ok(Some(9)), "nobody saw it, nor is it remembered");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_told_of_now_and_then_however_many_ask() {
+        let clock = FakeClock::at(DateTime::UNIX_EPOCH);
+        let strangers = Strangers::new(clock.clone());
+        let told_at = || *strangers.told_at.lock().unwrap();
+        for (second, told) in [(0, 0), (1, 0), (4, 0), (5, 5), (6, 5), (60, 60)] {
+            let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+            clock.advance((at(second) - clock.now()).to_std().unwrap());
+            let unavailable = StorageError::unavailable(std::io::Error::other("gone"));
+            assert_eq!(strangers.failed(&unavailable), NotSignedIn::UNAVAILABLE);
+            assert_eq!(told_at(), Some(at(told)), "after {second} s");
+        }
     }
 
     #[tokio::test]

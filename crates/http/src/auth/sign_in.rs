@@ -135,6 +135,11 @@ impl SignIn {
 }
 
 impl Caller {
+    /// Whether any of its calls may be somebody's.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.principal.is_ok() || matches!(self.subscriber, Some(Ok(_)))
+    }
+
     /// The principal of a call with these connection parameters, which only a subscription has.
     pub(crate) fn with(self, params: &ConnectionParams) -> Result<Arc<Principal>, NotSignedIn> {
         match self.subscriber {

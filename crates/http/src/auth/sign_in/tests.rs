@@ -68,7 +68,10 @@ async fn call(path: &str, in_query: &str, header: Option<&str>) -> String {
     }
     let context = async move |request: &HttpRequest| {
         let caller = sign_in.caller(request).await;
-        move |params: &ConnectionParams| caller.with(params).ok().map(|principal| principal.user.as_str().to_owned())
+        let user = move |params: &ConnectionParams| {
+            caller.with(params).ok().map(|principal| principal.user.as_str().to_owned())
+        };
+        (trpc::BODY_LIMIT, user)
     };
     let app = App::new()
         .service(trpc::service("/t", Arc::new(router), context))
