@@ -334,6 +334,17 @@ fn web_url(key: &str, text: &str, expected: &str) -> anyhow::Result<Url> {
     }
 }
 
+/// A secret that is set. An empty variable in the environment is none.
+fn long_enough(key: &str, secret: Option<&SecretString>) -> anyhow::Result<Option<SecretString>> {
+    /// In bytes. Of tokens and keys that whoever has an answer or a log could otherwise guess.
+    const SHORTEST: usize = 16;
+    let secret = secret.filter(|secret| !secret.expose_secret().is_empty());
+    if secret.is_some_and(|secret| secret.expose_secret().len() < SHORTEST) {
+        bail!("{key}: expected {SHORTEST} bytes or more");
+    }
+    Ok(secret.cloned())
+}
+
 /// A secret that has to be set.
 fn present<'a>(key: &str, secret: Option<&'a SecretString>, expected: &str) -> anyhow::Result<&'a SecretString> {
     secret.filter(|secret| !secret.expose_secret().is_empty()).ok_or_else(|| missing(key, expected))
