@@ -42,7 +42,7 @@ pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
 pub use router::{Observer, Router};
 pub use service::{BODY_LIMIT, service};
-pub(crate) use service::{WORTH_COMPRESSING, read_body};
+pub(crate) use service::{STRANGERS_BODY_LIMIT, WORTH_COMPRESSING, read_body};
 pub use sse::{Event, KeepAlive};
 pub use superjson::Transformer;
 pub use waiting::Exceeded;
