@@ -19,7 +19,8 @@ pub fn routes(state: &Arc<State>, trpc_path: &str, page: Page) -> impl FnOnce(&m
         let context = async move |request: &HttpRequest| {
             let (caller, state) = (state.sign_in.caller(request).await, Arc::clone(&state));
             let incoming = state.telemetry.incoming(request);
-            move |params: &ConnectionParams| Context { principal: caller.with(params), state, incoming }
+            let body_limit = if caller.is_somebody() { trpc::BODY_LIMIT } else { trpc::STRANGERS_BODY_LIMIT };
+            (body_limit, move |params: &ConnectionParams| Context { principal: caller.with(params), state, incoming })
         };
         server
             .app_data(data)

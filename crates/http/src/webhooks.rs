@@ -19,6 +19,9 @@ pub const WEBHOOKS_PATH: &str = "/webhooks/waha";
 /// The largest report that is read. A group with all of its 1024 members has a tenth of it.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// An HMAC-SHA512 in hexadecimal digits: of what has none, nothing is read.
+const SIGNATURE_DIGITS: usize = 128;
+
 /// How long a report may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -61,9 +64,16 @@ async fn event(
     payload: web::Payload,
 ) -> Result<Option<UpstreamEvent>, Refusal> {
     let worker: WorkerName = request.match_info().query("worker").parse().map_err(|_| Refusal::Unsigned)?;
+    let signature = signature(request).ok_or(Refusal::Unsigned)?;
     let body = timeout(BODY_DEADLINE, read(payload)).await.map_err(|_elapsed| Refusal::TooSlow)??;
-    let signature = request.headers().get("x-webhook-hmac").and_then(|value| value.to_str().ok());
-    Ok(reader.read(&worker, signature.unwrap_or_default(), &body)?)
+    Ok(reader.read(&worker, signature, &body)?)
+}
+
+/// What may be a signature.
+fn signature(request: &HttpRequest) -> Option<&str> {
+    let signature = request.headers().get("x-webhook-hmac")?.to_str().ok()?;
+    let is_hexadecimal = signature.bytes().all(|b| b.is_ascii_hexdigit());
+    (signature.len() == SIGNATURE_DIGITS && is_hexadecimal).then_some(signature)
 }
 
 /// The body as it was signed: to the byte, and compressed if it came so.
@@ -156,7 +166,8 @@ mod tests {
     }
 
     fn post(worker: &str) -> TestRequest {
-        TestRequest::post().uri(&format!("/webhooks/waha/{worker}")).set_payload("{}")
+        let request = TestRequest::post().uri(&format!("/webhooks/waha/{worker}")).set_payload("{}");
+        request.insert_header(("X-Webhook-Hmac", "aB12".repeat(32)))
     }
 
     #[actix_web::test]
@@ -171,12 +182,9 @@ mod tests {
         let mut reader = MockWebhookReader::new();
         reader
             .expect_read()
-            .withf(|worker, signature, seen| worker.as_str() == "w.1" && signature == "ab12" && seen == BODY)
+            .withf(|worker, signature, seen| worker.as_str() == "w.1" && signature == "aB12".repeat(32) && seen == BODY)
             .return_const(Ok(None));
-        let request = post("w%2E1")
-            .insert_header(("X-Webhook-Hmac", "ab12"))
-            .insert_header(("content-encoding", "gzip"))
-            .set_payload(BODY);
+        let request = post("w%2E1").insert_header(("content-encoding", "gzip")).set_payload(BODY);
         assert_eq!(answered(reader, request).await.0, 204);
     }
 
@@ -186,6 +194,15 @@ mod tests {
         assert_eq!(answered(reader(Err(WebhookRefused::Unsigned)), post("w1")).await, unsigned);
         let malformed = (400, r#"{"code":"malformed"}"#.to_owned(), vec![]);
         assert_eq!(answered(reader(Err(WebhookRefused::Malformed)), post("w1")).await, malformed);
+    }
+
+    #[actix_web::test]
+    async fn of_what_cannot_be_signed_nothing_is_read() {
+        let unsigned = (401, r#"{"code":"unsigned"}"#.to_owned(), vec![]);
+        for signature in ["", "ab12", &"a".repeat(127), &"a".repeat(129), &"g".repeat(128)] {
+            let large = post("w1").insert_header(("X-Webhook-Hmac", signature)).set_payload(vec![b' '; BODY_LIMIT + 1]);
+            assert_eq!(answered(MockWebhookReader::new(), large).await, unsigned, "{signature}");
+        }
     }
 
     #[actix_web::test]

@@ -139,13 +139,15 @@ async fn what_is_too_large_is_refused_at_every_door_and_others_are_served() {
     let rest = |method: Method, path: &str| app.rest(method, path, Some(&token));
     let input = json!({ "sessionName": "x".repeat(BODY_LIMIT), "phoneNumber": "+34600111222" });
     let too_many = vec!["user.getSessionStatus"; Router::<()>::MAX_BATCH_SIZE + 1].join(",");
-    let cases: [(&str, RequestBuilder, u16, &str); 7] = [
+    let cases: [(&str, RequestBuilder, u16, &str); 9] = [
         ("a URL of tRPC's", app.get(Some("ana"), "user.getSessionStatus", &json!(long)), 414, "url_too_long"),
         ("a URL of REST's", rest(Method::GET, &format!("/v1/sessions/{long}/status")), 414, "url_too_long"),
         ("a URL of nothing", rest(Method::DELETE, &format!("/{long}")), 414, "url_too_long"),
         ("a body of tRPC's", app.post(Some("ana"), "user.restartSession", &input), 413, "PAYLOAD_TOO_LARGE"),
         ("a body of REST's", rest(Method::PATCH, "/v1/sessions/x").json(&input), 413, "body_too_large"),
-        ("a report", app.webhook("default", None, input.to_string()), 413, "too_large"),
+        ("a body of a stranger's", app.post(None, "user.restartSession", &input), 401, "UNAUTHORIZED"),
+        ("a report", app.webhook("default", Some(&"a".repeat(128)), input.to_string()), 413, "too_large"),
+        ("a report that nobody signed", app.webhook("default", None, input.to_string()), 401, "unsigned"),
         (
             "a batch",
             app.get(Some("ana"), &too_many, &Value::Null).query(&[("batch", "1")]),

@@ -34,12 +34,15 @@ impl Keys {
     /// The same by the key's hash. Nothing is compared but hashes, of which nobody can choose a part: so no time that this
     /// takes tells anything of a key that is not known already.
     pub(super) async fn of(&self, hash: &ApiKeyHash) -> Result<Arc<Principal>, NotSignedIn> {
-        let ask = async || {
-            let found = self.repository.find(hash).await.map_err(NotSignedIn::from)?;
-            Ok(found.filter(|key| key.is_good(self.clock.now())).map(|key| {
-                let credential = Credential::Key(*hash);
-                Arc::new(Principal { user: key.user, scope: key.scope, expires_at: key.expires_at, credential })
-            }))
+        let ask = || {
+            let (repository, clock, hash) = (Arc::clone(&self.repository), Arc::clone(&self.clock), *hash);
+            async move {
+                let found = repository.find(&hash).await?;
+                Ok(found.filter(|key| key.is_good(clock.now())).map(|key| {
+                    let credential = Credential::Key(hash);
+                    Arc::new(Principal { user: key.user, scope: key.scope, expires_at: key.expires_at, credential })
+                }))
+            }
         };
         let known = self.lately.get(hash, ask).await?;
         let principal =

@@ -29,9 +29,12 @@ pub enum CookieForm {
 /// Which cookies sign in.
 #[derive(Clone, Debug)]
 pub struct CookieRules {
-    /// Their names. Each is also looked for with `__Secure-` before it, which goes first: only the site itself can have set
-    /// that one.
+    /// Their names. Each is also looked for with `__Secure-` before it, which goes first: only the site itself, by https, can
+    /// have set that one.
     pub names: Vec<String>,
+    /// Whether the name with `__Secure-` is the only one looked for: by https, where whoever sits between a browser and some
+    /// plain http of the same site could set the other one.
+    pub secure_only: bool,
     /// What is in them.
     pub form: CookieForm,
     /// The origins whose pages may send them, beside our own.
@@ -61,10 +64,16 @@ impl Cookies {
         strangers: Arc<Strangers>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let CookieRules { names, form, origins } = rules;
-        let secure: Vec<_> = names.iter().map(|name| format!("__Secure-{name}")).collect();
+        let CookieRules { names, secure_only, form, origins } = rules;
+        // What an application calls so itself can only come by https, too.
+        let is_secure = |name: &String| name.starts_with("__Secure-") || name.starts_with("__Host-");
+        let (mut secure, plain): (Vec<_>, Vec<_>) = names.into_iter().partition(is_secure);
+        secure.extend(plain.iter().map(|name| format!("__Secure-{name}")));
+        if !secure_only {
+            secure.extend(plain);
+        }
         let lately = Lately::new(Self::REMEMBERED, strangers, clock.clone());
-        Self { names: [secure, names].concat(), form, origins: Origins(origins), sessions, lately, clock }
+        Self { names: secure, form, origins: Origins(origins), sessions, lately, clock }
     }
 
     /// Who sent the request, by its cookie.
@@ -79,12 +88,15 @@ impl Cookies {
 
     /// Whose session that is.
     pub(super) async fn of(&self, token: &WebSessionToken) -> Result<Arc<Principal>, NotSignedIn> {
-        let ask = async || {
-            let found = self.sessions.find(token).await.map_err(NotSignedIn::from)?;
-            Ok(found.map(|session| {
-                let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token.clone()));
-                Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })
-            }))
+        let ask = || {
+            let (sessions, token) = (Arc::clone(&self.sessions), token.clone());
+            async move {
+                let found = sessions.find(&token).await?;
+                Ok(found.map(|session| {
+                    let (expires_at, credential) = (Some(session.expires_at), Credential::WebSession(token));
+                    Arc::new(Principal { user: session.user, scope: Scope::Full, expires_at, credential })
+                }))
+            }
         };
         let known = self.lately.get(token, ask).await?;
         let principal = known.ok_or_else(|| NotSignedIn::refused("no such session in the application"))?;
@@ -113,9 +125,15 @@ impl Cookies {
 /// The first cookie of that name (RFC 6265, 5.4): browsers send what was set for this path before what was set for others.
 fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     // HTTP/2 may send each on a line of its own.
-    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(its_name, _)| its_name.trim() == name).map(|(_, value)| value.trim())
+    let lines = request.headers().get_all(header::COOKIE);
+    // As bytes: what others have put into theirs need not be text.
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|&b| b == b';'));
+    let value = pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
+        let (its_name, value) = pair.split_at_checked(name.len())?;
+        let value = value.trim_ascii_start().strip_prefix(b"=")?;
+        (its_name == name.as_bytes()).then_some(value)
+    });
+    std::str::from_utf8(value?.trim_ascii()).ok()
 }
 
 #[cfg(test)]
@@ -123,6 +141,7 @@ mod tests {
     use std::time::Duration;
 
     use actix_web::http::Method;
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
     use chrono::DateTime;
     use switchboard_domain::ports::{MockWebSessions, StorageError, WebSession};
@@ -141,8 +160,13 @@ mod tests {
     }
 
     fn cookies(form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
-        let names = vec!["better-auth.session_token".to_owned(), "other".to_owned()];
-        let rules = CookieRules { names, form, origins: vec!["https://app.example.com".to_owned()] };
+        cookies_of(false, form, sessions, clock)
+    }
+
+    fn cookies_of(secure_only: bool, form: CookieForm, sessions: MockWebSessions, clock: &Arc<FakeClock>) -> Cookies {
+        let names = ["better-auth.session_token", "other", "__Host-own"].map(str::to_owned).to_vec();
+        let origins = vec!["https://app.example.com".to_owned()];
+        let rules = CookieRules { names, secure_only, form, origins };
         Cookies::new(rules, Arc::new(sessions), Strangers::new(clock.clone()), clock.clone())
     }
 
@@ -192,6 +216,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_no_text_in_other_cookies_signs_nobody_out() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies(CookieForm::Plain, anas(), &clock);
+        let sent = async |line: &[u8]| {
+            let line = HeaderValue::from_bytes(line).unwrap();
+            let request = TestRequest::get().insert_header((header::COOKIE, line)).to_http_request();
+            cookies.principal(&request).await.map(|principal| principal.user.as_str().to_owned())
+        };
+        for line in [&b"name=Jos\xe9; other=anas"[..], b"other = anas;\xff\xfe", "größe=ä; other=anas".as_bytes()] {
+            assert_eq!(sent(line).await, Ok("ana".to_owned()), "{line:?}");
+        }
+        assert_eq!(sent(b"other=anas\xe9").await, Err(NotSignedIn::Refused));
+    }
+
+    #[tokio::test]
     async fn what_the_application_did_not_sign_asks_nothing() {
         let clock = FakeClock::at(start());
         let cookies = cookies(better_auth(), MockWebSessions::new(), &clock);
@@ -228,6 +267,16 @@ mod tests {
         assert_eq!(cookies.principal(&request(&["other=anas"])).await.unwrap().user.as_str(), "ana");
         for nobodys in ["other=ANAS", "other=", "other=anas.x", "other=a%20b"] {
             assert_eq!(cookies.principal(&request(&[nobodys])).await, Err(NotSignedIn::Refused), "{nobodys}");
+        }
+    }
+
+    #[tokio::test]
+    async fn by_https_a_cookie_that_any_page_of_the_site_could_have_set_signs_nobody_in() {
+        let clock = FakeClock::at(start());
+        let cookies = cookies_of(true, CookieForm::Plain, anas(), &clock);
+        assert_eq!(cookies.principal(&request(&["other=anas"])).await, Err(NotSignedIn::Refused));
+        for lines in ["__Secure-other=anas", "other=nobodys; __Secure-other=anas", "__Host-own=anas"] {
+            assert_eq!(cookies.principal(&request(&[lines])).await.unwrap().user.as_str(), "ana", "{lines}");
         }
     }
 

@@ -19,7 +19,7 @@ use super::NotSignedIn;
 /// Where the keys are.
 #[async_trait]
 pub trait KeySource: Send + Sync {
-    /// The document as it is now: at most [`Jwks::MAX_BYTES`], within [`Jwks::DEADLINE`].
+    /// The document as it is now: at most [`Jwks::MAX_BYTES`]. It is given up after [`Jwks::DEADLINE`].
     ///
     /// # Errors
     /// [`KeysOutOfReach`] if it cannot be had.
@@ -106,7 +106,12 @@ impl Jwks {
 
     /// Returns whether they were had. Those that are held stay until others can be.
     async fn fetch(&self) -> bool {
-        let fetched = self.source.fetch().await.and_then(|document| {
+        let fetched = tokio::select! {
+            biased;
+            fetched = self.source.fetch() => fetched,
+            () = self.clock.sleep(Self::DEADLINE) => Err(KeysOutOfReach("no answer in time".to_owned())),
+        };
+        let fetched = fetched.and_then(|document| {
             KeySet::parse(&document).map_err(|error| KeysOutOfReach(format!("not a JSON Web Key Set: {error}")))
         });
         let is_had = fetched.is_ok();

@@ -1,19 +1,28 @@
 //! What a database said a moment ago of who somebody is.
 
 use std::cell::Cell;
+use std::future::ready;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use moka::sync::Cache;
-use switchboard_domain::ports::Clock;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use switchboard_domain::ports::{Clock, StorageError};
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument as _;
 
 use super::NotSignedIn;
+use crate::error::Chain;
 
 /// Answers that are remembered for a few seconds, counted from the question on. Whoever asks while a question is under way
 /// shares its answer; a failure is shared with them, and not remembered.
+///
+/// A question is asked to its end, whoever goes away meanwhile: one that was broken off would cost the database a connection,
+/// and anybody may hang up.
 ///
 /// Anybody may show something that nobody has. So what was not good a moment ago is asked about in a few places only: however
 /// many ask for nonsense, the database has time for those whom it knows.
@@ -29,12 +38,22 @@ struct Entry<T> {
     asked_at: DateTime<Utc>,
     /// Whether the answer before this one was somebody.
     is_known: bool,
-    answer: OnceCell<Result<Option<T>, NotSignedIn>>,
+    /// Empty as long as there is no place to ask in.
+    asked: OnceCell<Asked<T>>,
 }
+
+type Answer<T> = Result<Option<T>, NotSignedIn>;
+
+/// The answer to come.
+type Asked<T> = Shared<BoxFuture<'static, Answer<T>>>;
 
 /// The places in which it is asked about what may be nobody's.
 pub(super) struct Strangers {
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    /// When it was last said that nothing can be looked up.
+    told_at: Mutex<Option<DateTime<Utc>>>,
+    /// What questions are asked on: the threads that serve requests end before the process does.
+    runtime: Handle,
     clock: Arc<dyn Clock>,
 }
 
@@ -45,30 +64,78 @@ impl Strangers {
     /// How long one waits for a place: some thousands are asked about meanwhile, so that all users may come at once.
     const PATIENCE: Duration = Duration::from_secs(3);
 
+    /// How often it is said that nothing can be looked up, however many ask meanwhile.
+    const TOLD_EVERY: TimeDelta = TimeDelta::seconds(5);
+
+    /// All places are free. Questions are asked on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { places: Semaphore::new(Self::PLACES), clock })
+        let places = Arc::new(Semaphore::new(Self::PLACES));
+        Arc::new(Self { places, told_at: Mutex::default(), runtime: Handle::current(), clock })
     }
 
     /// A place, until it is dropped.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, NotSignedIn> {
-        if let Ok(place) = self.places.try_acquire() {
+    async fn place(&self) -> Result<OwnedSemaphorePermit, NotSignedIn> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
         tokio::select! {
             biased;
-            place = self.places.acquire() => place.map_err(|_closed| NotSignedIn::Failed),
+            place = Arc::clone(&self.places).acquire_owned() => place.map_err(|_closed| NotSignedIn::Failed),
             () = self.clock.sleep(Self::PATIENCE) => {
                 tracing::debug!("too many keys or cookies are shown that are not known");
                 Err(NotSignedIn::UNAVAILABLE)
             }
         }
     }
+
+    /// What it means that the database did not say who it is.
+    fn failed(&self, error: &StorageError) -> NotSignedIn {
+        let now = self.clock.now();
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = told_at.is_some_and(|at| (TimeDelta::zero()..Self::TOLD_EVERY).contains(&(now - at)));
+        if is_told {
+            tracing::debug!(error = %Chain(error), "it cannot be looked up who is signed in");
+        } else {
+            *told_at = Some(now);
+            tracing::error!(error = %Chain(error), "it cannot be looked up who is signed in");
+        }
+        match error {
+            StorageError::Unavailable(_) => NotSignedIn::UNAVAILABLE,
+            StorageError::Conflict | StorageError::Failed(_) => NotSignedIn::Failed,
+        }
+    }
+
+    /// The answer to a question that keeps its place until then.
+    fn asked<T>(
+        self: &Arc<Self>,
+        place: Option<OwnedSemaphorePermit>,
+        question: impl Future<Output = Result<Option<T>, StorageError>> + Send + 'static,
+    ) -> Asked<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let strangers = Arc::clone(self);
+        let question = async move {
+            let _place = place;
+            question.await.map_err(|error| strangers.failed(&error))
+        };
+        let question = self.runtime.spawn(question.in_current_span());
+        async move { question.await.unwrap_or(Err(NotSignedIn::Failed)) }.boxed().shared()
+    }
 }
 
-impl<T> Entry<T> {
-    /// Whether it is somebody as far as is known.
-    fn is_somebody(&self) -> bool {
-        match self.answer.get() {
+impl<T: Clone> Entry<T> {
+    /// The answer, if it is there.
+    fn answer(&self) -> Option<Answer<T>> {
+        self.asked.get()?.clone().now_or_never()
+    }
+
+    /// Whether an answer is somebody as far as is known.
+    fn is_somebody(&self, answer: Option<&Answer<T>>) -> bool {
+        match answer {
             Some(Ok(answer)) => answer.is_some(),
             Some(Err(_)) | None => self.is_known,
         }
@@ -91,27 +158,31 @@ where
     }
 
     /// Who it is as `ask` says, or said a moment ago.
-    pub(super) async fn get(
-        &self,
-        key: &K,
-        ask: impl AsyncFnOnce() -> Result<Option<T>, NotSignedIn>,
-    ) -> Result<Option<T>, NotSignedIn> {
+    #[expect(clippy::async_yields_async, reason = "what is awaited first is the place, then the answer")]
+    pub(super) async fn get<Q>(&self, key: &K, ask: impl FnOnce() -> Q) -> Answer<T>
+    where
+        Q: Future<Output = Result<Option<T>, StorageError>> + Send + 'static,
+    {
         let now = self.clock.now();
         let is_known = Cell::new(false);
         let is_over = |entry: &Arc<Entry<T>>| {
-            is_known.set(entry.is_somebody());
+            let answer = entry.answer();
+            is_known.set(entry.is_somebody(answer.as_ref()));
             let age = now - entry.asked_at;
             // A clock that was put back makes nothing last longer.
-            age >= self.good_for || age < TimeDelta::zero() || matches!(entry.answer.get(), Some(Err(_)))
+            age >= self.good_for || age < TimeDelta::zero() || matches!(answer, Some(Err(_)))
         };
-        let new = || Arc::new(Entry { asked_at: now, is_known: is_known.get(), answer: OnceCell::new() });
+        let new = || Arc::new(Entry { asked_at: now, is_known: is_known.get(), asked: OnceCell::new() });
         let entry = self.entries.entry_by_ref(key).or_insert_with_if(new, is_over).into_value();
-        // Whoever asks may go away: then the next one in the queue asks.
-        let asked = entry.answer.get_or_init(async || {
-            let _place = if entry.is_known { None } else { Some(self.strangers.place().await?) };
-            ask().await
+        // Whoever waits for a place may go away: then the next one in the queue waits.
+        let asked = entry.asked.get_or_init(async || {
+            let place = if entry.is_known { Ok(None) } else { self.strangers.place().await.map(Some) };
+            match place {
+                Ok(place) => self.strangers.asked(place, ask()),
+                Err(error) => ready(Err(error)).boxed().shared(),
+            }
         });
-        asked.await.clone()
+        asked.await.clone().await
     }
 }
 
@@ -124,7 +195,7 @@ mod tests {
     use switchboard_domain::ports::MockClock;
     use tokio::sync::Notify;
 
-    use super::super::testing::FakeClock;
+    use super::super::testing::{FakeClock, settle};
     use super::*;
 
     /// With a clock that shows what is stored, in milliseconds.
@@ -138,11 +209,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_good_for_its_time_and_the_clock_may_go_back() {
-        let (now, asked) = (Arc::new(AtomicI64::new(0)), AtomicU32::new(0));
+        let (now, asked) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicU32::new(0)));
         let lately = lately(&now);
         for (at, expected) in [(0, 0), (2999, 0), (3000, 1), (5999, 1), (6000, 2), (100, 3), (99, 4)] {
             now.store(at, Ordering::SeqCst);
-            let answer = lately.get(&"a", async || Ok(Some(asked.fetch_add(1, Ordering::SeqCst)))).await;
+            let asked = Arc::clone(&asked);
+            let answer = lately.get(&"a", async move || Ok(Some(asked.fetch_add(1, Ordering::SeqCst)))).await;
             assert_eq!(answer, Ok(Some(expected)), "at {at} ms");
         }
         assert_eq!(lately.get(&"b", async || Ok(Some(99))).await, Ok(Some(99)), "another's is another");
@@ -150,17 +222,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_meanwhile_shares_the_answer_and_a_failure_is_not_remembered() {
-        let (lately, gate) = (lately(&Arc::default()), Notify::new());
-        let asked = AtomicU32::new(0);
+        let (lately, gate, asked) = (lately(&Arc::default()), Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
         let ask = || {
-            lately.get(&"a", async || {
+            let (gate, asked) = (Arc::clone(&gate), Arc::clone(&asked));
+            lately.get(&"a", async move || {
                 asked.fetch_add(1, Ordering::SeqCst);
                 gate.notified().await;
-                Err(NotSignedIn::Failed)
+                Err(StorageError::Conflict)
             })
         };
         let open = async {
-            tokio::task::yield_now().await;
+            settle().await;
             gate.notify_one();
         };
         let (one, other, ()) = tokio::join!(ask(), ask(), open);
@@ -169,10 +241,54 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asked_and_went_away_leaves_the_question_to_the_next_one() {
-        let lately = lately(&Arc::default());
-        assert_eq!(lately.get(&"a", async || std::future::pending().await).now_or_never(), None);
-        assert_eq!(lately.get(&"a", async || Ok(Some(7))).await, Ok(Some(7)));
+    async fn what_somebody_asked_who_went_away_is_asked_to_its_end() {
+        let (lately, gate) = (lately(&Arc::default()), Arc::new(Notify::new()));
+        let opened = Arc::clone(&gate);
+        let question = async move || {
+            opened.notified().await;
+            Ok(Some(7))
+        };
+        assert_eq!(lately.get(&"a", question).now_or_never(), None);
+        gate.notify_one();
+        assert_eq!(lately.get(&"a", async || Ok(Some(8))).await, Ok(Some(7)), "it was not asked again");
+
+        assert_eq!(lately.get(&"b", async || Err(StorageError::Conflict)).now_or_never(), None);
+        settle().await;
+        assert_eq!(lately.get(&"b", async || Ok(Some(9))).await, Ok(Some(9)), "nobody saw it, nor is it remembered");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_told_of_now_and_then_however_many_ask() {
+        let clock = FakeClock::at(DateTime::UNIX_EPOCH);
+        let strangers = Strangers::new(clock.clone());
+        let told_at = || *strangers.told_at.lock().unwrap();
+        for (second, told) in [(0, 0), (1, 0), (4, 0), (5, 5), (6, 5), (60, 60)] {
+            let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+            clock.advance((at(second) - clock.now()).to_std().unwrap());
+            let unavailable = StorageError::unavailable(std::io::Error::other("gone"));
+            assert_eq!(strangers.failed(&unavailable), NotSignedIn::UNAVAILABLE);
+            assert_eq!(told_at(), Some(at(told)), "after {second} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waited_for_a_place_and_went_away_leaves_it_to_the_next_one() {
+        let (clock, gate) = (FakeClock::at(DateTime::UNIX_EPOCH), Arc::new(Notify::new()));
+        let lately = Lately::new(TimeDelta::seconds(3), Strangers::new(clock.clone()), clock);
+        let waiting = || {
+            let gate = Arc::clone(&gate);
+            async move || {
+                gate.notified().await;
+                Ok(None)
+            }
+        };
+        for key in ["a", "b", "c", "d"] {
+            assert_eq!(lately.get(&key, waiting()).now_or_never(), None);
+        }
+        settle().await;
+        assert_eq!(lately.get(&"e", async || Ok(Some(7))).now_or_never(), None);
+        gate.notify_waiters();
+        assert_eq!(lately.get(&"e", async || Ok(Some(8))).await, Ok(Some(8)), "the first was not asked");
     }
 
     #[tokio::test]
@@ -182,19 +298,22 @@ mod tests {
         assert_eq!(lately.get(&0, async || Ok(Some("ana"))).await, Ok(Some("ana")));
         clock.advance(Duration::from_secs(3));
 
-        let asked = AtomicU32::new(0);
-        let stranger = async |key: u32| {
-            let ask = async || {
+        let (asked, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let stranger = |key: u32| {
+            let (lately, asked, gate) = (&lately, Arc::clone(&asked), Arc::clone(&gate));
+            let ask = async move || {
                 asked.fetch_add(1, Ordering::SeqCst);
-                std::future::pending().await
+                gate.notified().await;
+                Ok(None)
             };
-            lately.get(&key, ask).await
+            async move { lately.get(&key, ask).await }
         };
         let mut flood: FuturesUnordered<_> = (1..=100).map(stranger).collect();
         assert_eq!(flood.next().now_or_never(), None);
+        settle().await;
         assert_eq!(asked.load(Ordering::SeqCst), 4, "the others wait");
-        let known = lately.get(&0, async || Ok(None)).now_or_never();
-        assert_eq!(known, Some(Ok(None)), "ana's key has been revoked, which is found out at once");
+        let known = lately.get(&0, async || Ok(None)).await;
+        assert_eq!(known, Ok(None), "ana's key has been revoked, which is found out at once");
         assert_eq!(lately.get(&101, async || Ok(Some("ben"))).now_or_never(), None, "ben waits like the others");
 
         clock.advance(Strangers::PATIENCE);
@@ -204,6 +323,9 @@ mod tests {
         assert_eq!(flood.next().now_or_never(), None, "four are asked about, still");
         assert_eq!(lately.get(&0, async || Ok(None)).now_or_never(), None, "ana's is nobody's by now");
         drop(flood);
+        settle().await;
+        assert_eq!(lately.get(&101, async || Ok(Some("ben"))).now_or_never(), None, "they are asked about to the end");
+        gate.notify_waiters();
         assert_eq!(lately.get(&101, async || Ok(Some("ben"))).await, Ok(Some("ben")));
     }
 }

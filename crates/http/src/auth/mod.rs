@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use switchboard_domain::ports::{StorageError, WebSessionToken};
+use switchboard_domain::ports::WebSessionToken;
 use switchboard_domain::{ApiKeyHash, Means, Scope, UserId};
 
 pub use cookie::{CookieForm, CookieRules};
@@ -27,7 +27,6 @@ pub use sign_in::SignIn;
 pub(crate) use standing::Standing;
 pub use token::{TokenKey, TokenRules, Tokens};
 
-use crate::error::Chain;
 use crate::trpc::{Call, Error};
 
 /// A signed-in user.
@@ -141,16 +140,6 @@ impl NotSignedIn {
     fn refused(reason: &'static str) -> Self {
         tracing::debug!(reason, "not signed in");
         Self::Refused
-    }
-}
-
-impl From<StorageError> for NotSignedIn {
-    fn from(error: StorageError) -> Self {
-        tracing::error!(error = %Chain(&error), "it cannot be looked up who is signed in");
-        match error {
-            StorageError::Unavailable(_) => Self::UNAVAILABLE,
-            StorageError::Conflict | StorageError::Failed(_) => Self::Failed,
-        }
     }
 }
 

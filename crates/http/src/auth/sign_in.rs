@@ -30,7 +30,10 @@ pub(crate) struct Caller {
 }
 
 impl SignIn {
-    /// Nobody can, yet.
+    /// Nobody can, yet. Databases are asked on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { tokens: None, keys: None, cookies: None, strangers: Strangers::new(clock.clone()), clock }
     }
@@ -132,6 +135,11 @@ impl SignIn {
 }
 
 impl Caller {
+    /// Whether any of its calls may be somebody's.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.principal.is_ok() || matches!(self.subscriber, Some(Ok(_)))
+    }
+
     /// The principal of a call with these connection parameters, which only a subscription has.
     pub(crate) fn with(self, params: &ConnectionParams) -> Result<Arc<Principal>, NotSignedIn> {
         match self.subscriber {

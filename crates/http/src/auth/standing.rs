@@ -72,13 +72,12 @@ impl Standing {
 mod tests {
     use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-    use futures_util::FutureExt;
     use switchboard_domain::ports::{
         Clock as _, MockApiKeyRepository, MockWebSessions, StorageError, WebSession, WebSessionToken,
     };
     use switchboard_domain::{ApiKey, ApiKeySecret, Scope, SystemRandom};
 
-    use super::super::testing::FakeClock;
+    use super::super::testing::{FakeClock, settle};
     use super::super::{CookieForm, CookieRules, Credential};
     use super::*;
 
@@ -104,11 +103,20 @@ mod tests {
             Self { standing: Standing::new(principal, &sign_in), sign_in, clock }
         }
 
+        /// Why it is lost, if it is by now.
+        async fn lost_now(&mut self) -> Option<NotSignedIn> {
+            tokio::select! {
+                biased;
+                why = self.standing.lost(&self.sign_in) => Some(why),
+                () = settle() => None,
+            }
+        }
+
         /// After how many seconds it is lost, and why.
-        fn lost_after(&mut self) -> (i64, NotSignedIn) {
+        async fn lost_after(&mut self) -> (i64, NotSignedIn) {
             loop {
                 // Each time anew, as a stream does with each event.
-                if let Some(why) = self.standing.lost(&self.sign_in).now_or_never() {
+                if let Some(why) = self.lost_now().await {
                     return ((self.clock.now() - start()).num_seconds(), why);
                 }
                 self.clock.advance(Duration::from_secs(1));
@@ -121,15 +129,15 @@ mod tests {
         ApiKey::new(&SystemRandom, user, name, Scope::Full, None, start()).unwrap()
     }
 
-    #[test]
-    fn a_token_is_good_until_it_expires_and_nobody_is_asked() {
+    #[tokio::test]
+    async fn a_token_is_good_until_it_expires_and_nobody_is_asked() {
         let expires_at = Some(start() + TimeDelta::seconds(90));
         let mut streamed = Streamed::new(principal(Credential::Token, expires_at), |sign_in| sign_in);
-        assert_eq!(streamed.lost_after(), (90, NotSignedIn::Refused));
+        assert_eq!(streamed.lost_after().await, (90, NotSignedIn::Refused));
     }
 
-    #[test]
-    fn a_key_that_is_revoked_is_lost_within_five_seconds_wherever_one_is_between_two_looks() {
+    #[tokio::test]
+    async fn a_key_that_is_revoked_is_lost_within_five_seconds_wherever_one_is_between_two_looks() {
         for revoked_after in 0..7 {
             let (key, secret) = key();
             let told = Arc::new(AtomicI64::new(0));
@@ -141,7 +149,7 @@ mod tests {
             let of_key = principal(Credential::Key(secret.hash()), None);
             let mut streamed = Streamed::new(of_key, |sign_in| sign_in.with_api_keys(Arc::new(keys)));
             let (lost_after, why) = loop {
-                if let Some(why) = streamed.standing.lost(&streamed.sign_in).now_or_never() {
+                if let Some(why) = streamed.lost_now().await {
                     break (told.load(Ordering::SeqCst), why);
                 }
                 streamed.clock.advance(Duration::from_secs(1));
@@ -152,8 +160,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_database_that_is_away_for_a_moment_ends_no_stream_and_one_that_stays_away_does() {
+    #[tokio::test]
+    async fn a_database_that_is_away_for_a_moment_ends_no_stream_and_one_that_stays_away_does() {
         for (away, expected) in [(1, None), (100, Some(NotSignedIn::UNAVAILABLE))] {
             let ((key, secret), asked) = (key(), AtomicUsize::new(0));
             let mut keys = MockApiKeyRepository::new();
@@ -164,13 +172,13 @@ mod tests {
             });
             let of_key = principal(Credential::Key(secret.hash()), None);
             let mut streamed = Streamed::new(of_key, |sign_in| sign_in.with_api_keys(Arc::new(keys)));
-            let (after, why) = streamed.lost_after();
+            let (after, why) = streamed.lost_after().await;
             assert_eq!(why, expected.unwrap_or(NotSignedIn::Refused), "after {after} s");
         }
     }
 
-    #[test]
-    fn a_database_that_is_away_for_a_moment_ends_no_stream_of_a_session_that_is_seldom_looked_at() {
+    #[tokio::test]
+    async fn a_database_that_is_away_for_a_moment_ends_no_stream_of_a_session_that_is_seldom_looked_at() {
         for (away, expected) in [(3, (63, NotSignedIn::Refused)), (100, (35, NotSignedIn::UNAVAILABLE))] {
             let (asked, mut sessions) = (AtomicUsize::new(0), MockWebSessions::new());
             sessions.expect_find().returning(move |_| {
@@ -182,15 +190,20 @@ mod tests {
                     _ => Ok(None),
                 }
             });
-            let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+            let rules = CookieRules {
+                names: vec!["s".to_owned()],
+                secure_only: false,
+                form: CookieForm::Plain,
+                origins: Vec::new(),
+            };
             let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
             let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
-            assert_eq!(streamed.lost_after(), expected, "away for {away} looks");
+            assert_eq!(streamed.lost_after().await, expected, "away for {away} looks");
         }
     }
 
-    #[test]
-    fn a_session_that_its_application_extends_goes_on_and_ends_when_that_ends() {
+    #[tokio::test]
+    async fn a_session_that_its_application_extends_goes_on_and_ends_when_that_ends() {
         let asked = AtomicUsize::new(0);
         let mut sessions = MockWebSessions::new();
         sessions.expect_find().returning(move |_| {
@@ -198,15 +211,20 @@ mod tests {
             let expires_at = start() + TimeDelta::seconds(expires_after);
             Ok(Some(WebSession { user: "ana".parse().unwrap(), expires_at }))
         });
-        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let rules = CookieRules {
+            names: vec!["s".to_owned()],
+            secure_only: false,
+            form: CookieForm::Plain,
+            origins: Vec::new(),
+        };
         let first = Some(start() + TimeDelta::seconds(70));
         let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), first);
         let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
-        assert_eq!(streamed.lost_after(), (100, NotSignedIn::Refused));
+        assert_eq!(streamed.lost_after().await, (100, NotSignedIn::Refused));
     }
 
-    #[test]
-    fn a_session_that_is_signed_out_is_lost_within_half_a_minute_and_a_little() {
+    #[tokio::test]
+    async fn a_session_that_is_signed_out_is_lost_within_half_a_minute_and_a_little() {
         let asked = Arc::new(AtomicUsize::new(0));
         let (counted, mut sessions) = (Arc::clone(&asked), MockWebSessions::new());
         sessions.expect_find().returning(move |_| {
@@ -214,10 +232,15 @@ mod tests {
             let session = || WebSession { user: "ana".parse().unwrap(), expires_at: start() + TimeDelta::days(7) };
             Ok(is_there.then(session))
         });
-        let rules = CookieRules { names: vec!["s".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+        let rules = CookieRules {
+            names: vec!["s".to_owned()],
+            secure_only: false,
+            form: CookieForm::Plain,
+            origins: Vec::new(),
+        };
         let of_session = principal(Credential::WebSession(WebSessionToken("t".to_owned())), None);
         let mut streamed = Streamed::new(of_session, |sign_in| sign_in.with_cookies(rules, Arc::new(sessions)));
-        assert_eq!(streamed.lost_after(), (90, NotSignedIn::Refused));
+        assert_eq!(streamed.lost_after().await, (90, NotSignedIn::Refused));
         assert_eq!(asked.load(Ordering::SeqCst), 4, "once in half a minute");
     }
 }

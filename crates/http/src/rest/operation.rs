@@ -18,7 +18,7 @@ use crate::auth::{NotSignedIn, Principal, scope};
 use crate::problem::Problem;
 use crate::schema::JsonSchema;
 use crate::telemetry::{Api, Told};
-use crate::trpc::{self, Call, Code, Input, Issue, Kind, Value};
+use crate::trpc::{self, Awaited, Call, Code, Input, Issue, Kind, Value};
 use crate::{State, error, limits};
 
 /// What is at a path below `/v1`, for one method.
@@ -185,9 +185,10 @@ impl Operation {
         let user = principal.as_ref().ok().map(|principal| principal.user.clone());
         let told = Told { api: Api::Rest, call: Some(&self.twin), incoming: Some(&incoming), user: user.as_ref() };
         let span = telemetry.span(told);
+        let awaited = Awaited::new(|error| telemetry.done(told, &span, error, began.elapsed()));
         let answer = self.answer_to(principal, state, request, payload).instrument(span.clone());
         let answer = trpc::by(Some(until), answer).await.map_err(Problem::from).flatten();
-        telemetry.done(told, &span, answer.as_ref().err().map(Problem::error), began.elapsed());
+        awaited.came_to(answer.as_ref().err().map(Problem::error));
         answer
     }
 

@@ -7,6 +7,7 @@
 //! [`Transformer`] its input came in. Errors have the form of the T3 stack's error formatter,
 //! `data.zodError` included, and never a stack.
 
+mod awaited;
 mod code;
 mod deadline;
 mod envelope;
@@ -28,6 +29,7 @@ mod waiting;
 
 pub mod user;
 
+pub(crate) use awaited::Awaited;
 pub use code::Code;
 pub(crate) use deadline::{by, too_long};
 pub use error::Error;
@@ -42,7 +44,7 @@ pub use request::{BodyError, ConnectionParams, Request};
 pub use response::{Body, Response};
 pub use router::{Observer, Router};
 pub use service::{BODY_LIMIT, service};
-pub(crate) use service::{WORTH_COMPRESSING, read_body};
+pub(crate) use service::{STRANGERS_BODY_LIMIT, WORTH_COMPRESSING, read_body};
 pub use sse::{Event, KeepAlive};
 pub use superjson::Transformer;
 pub use waiting::Exceeded;

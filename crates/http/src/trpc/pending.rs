@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use super::envelope::{self, Outcome};
 use super::procedure::{Procedure, Run};
 use super::router::Authorize;
-use super::{Call, Code, Error, Observer, Transformer, Value, by, too_long};
+use super::{Awaited, Call, Code, Error, Observer, Transformer, Value, by, too_long};
 
 /// One call, not yet made.
 pub(super) struct Pending<C> {
@@ -140,8 +140,11 @@ impl<C> Observed<C> {
     pub(super) async fn outcome<T>(self, made: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Some(Seen { observer, context, call, began }) = self.0 else { return made.await };
         let span: Span = observer.span(&context, call.as_ref());
-        let outcome = made.instrument(span.clone()).await;
-        observer.called(&context, call.as_ref(), &span, outcome.as_ref().err(), began.elapsed());
+        let made = made.instrument(span.clone());
+        let awaited =
+            Awaited::new(move |error| observer.called(&context, call.as_ref(), &span, error, began.elapsed()));
+        let outcome = made.await;
+        awaited.came_to(outcome.as_ref().err());
         outcome
     }
 }

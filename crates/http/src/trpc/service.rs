@@ -18,6 +18,9 @@ use super::{Body, BodyError, ConnectionParams, Request, Response, Router};
 /// The largest body that is read. Inputs are a few names; a batch has a hundred of them.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
+/// The largest body that is read of whoever is not signed in: the beginning tells what to refuse them in.
+pub(crate) const STRANGERS_BODY_LIMIT: usize = 16 * 1024;
+
 /// Shorter answers are not compressed: that takes many times what they cost, to save hardly a packet.
 pub(crate) const WORTH_COMPRESSING: usize = 1024;
 
@@ -30,11 +33,12 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Serves the router at `endpoint` (like `/api/trpc`), whatever the method. `context` is made once for each request, from
-/// it, which may take a while, and then from what a subscription says in its place.
+/// it, which may take a while, and then from what a subscription says in its place. It comes with how much of a body is
+/// read, at most [`BODY_LIMIT`].
 pub fn service<C, F, G>(endpoint: &str, router: Arc<Router<C>>, context: F) -> Scope
 where
     C: Clone + Send + 'static,
-    F: AsyncFn(&HttpRequest) -> G + 'static,
+    F: AsyncFn(&HttpRequest) -> (usize, G) + 'static,
     G: FnOnce(&ConnectionParams) -> C,
 {
     let context = Rc::new(context);
@@ -43,8 +47,8 @@ where
         let router = Arc::clone(&router);
         let context = Rc::clone(&context);
         async move {
-            let body = body(request.method(), payload).await;
-            let context = (*context)(&request).await;
+            let (limit, context) = (*context)(&request).await;
+            let body = body(request.method(), payload, limit.min(BODY_LIMIT)).await;
             let answered = router.handle(context, &seen(&request, body));
             answer(answered.await)
         }
@@ -75,11 +79,11 @@ fn below_endpoint(request: &HttpRequest) -> &str {
     request.uri().path().splitn(slashes + 1, '/').nth(slashes).unwrap_or_default()
 }
 
-async fn body(method: &Method, payload: web::Payload) -> Result<Bytes, BodyError> {
+async fn body(method: &Method, payload: web::Payload, limit: usize) -> Result<Bytes, BodyError> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(Bytes::new());
     }
-    read_body(payload, BODY_LIMIT).await
+    read_body(payload, limit).await
 }
 
 /// A body of at most `limit` bytes.
@@ -167,7 +171,7 @@ mod tests {
             .mutation("greet", async |user, Greet(name)| Ok(json!([user, name])));
         let user = async |request: &HttpRequest| {
             let user = format!("{:?}", request.headers().get("x-user"));
-            move |_: &ConnectionParams| user
+            (BODY_LIMIT, move |_: &ConnectionParams| user)
         };
         let service = service("/trpc", Arc::new(router), user);
         let app = App::new().wrap(Compress::default()).service(web::scope("/api").service(service));
@@ -228,7 +232,8 @@ mod tests {
 
         let request = post("/api/trpc/greet").insert_header(("accept-encoding", "gzip"));
         let router = Router::new(|(): &(), _| Ok(())).mutation("greet", async |(), Greet(name)| Ok(json!(name)));
-        let service = service("/trpc", Arc::new(router), async |_: &HttpRequest| |_: &ConnectionParams| ());
+        let service =
+            service("/trpc", Arc::new(router), async |_: &HttpRequest| (BODY_LIMIT, |_: &ConnectionParams| ()));
         let app = init_service(App::new().wrap(Compress::default()).service(web::scope("/api").service(service))).await;
         let body = json!({ "name": "x".repeat(WORTH_COMPRESSING) }).to_string();
         let response = call_service(&app, request.set_payload(body).to_request()).await;

@@ -1,15 +1,25 @@
 //! The page where people connect, and the one that a single user is sent to: files that the binary carries along.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::io::Read as _;
+use std::sync::{Arc, OnceLock};
 
+use actix_web::body::SizedStream;
 use actix_web::http::header::{
-    self, CacheControl, CacheDirective, ContentType, ETag, EntityTag, Header as _, IfNoneMatch,
+    self, AcceptEncoding, CacheControl, CacheDirective, ContentType, ETag, Encoding, EntityTag, Header as _,
+    IfNoneMatch,
 };
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use flate2::Compression;
+use flate2::bufread::GzEncoder;
+use futures_util::stream;
 use sha2::{Digest as _, Sha256};
+
+use crate::trpc::WORTH_COMPRESSING;
 
 /// Whether people are served a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,15 +98,21 @@ pub(crate) fn routes(page: Page, trpc_path: &str) -> impl FnOnce(&mut ServiceCon
 pub(crate) struct File {
     kind: Cow<'static, str>,
     content: Bytes,
+    /// Made when somebody first wants it; none if it is not worth it.
+    gzipped: Arc<OnceLock<Option<Bytes>>>,
     tag: EntityTag,
 }
 
 impl File {
+    /// What is handed over at once. A connection keeps a copy of that, for as long as its client takes to read it: of a whole
+    /// file, many who read slowly would have many copies.
+    const PIECE: usize = 16 * 1024;
+
     pub(crate) fn new(kind: impl Into<Cow<'static, str>>, content: impl Into<Bytes>) -> Self {
         let (kind, content) = (kind.into(), content.into());
         let tag = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&content));
         // Weak, since it may be sent compressed.
-        Self { kind, content, tag: EntityTag::new_weak(tag) }
+        Self { kind, content, gzipped: Arc::default(), tag: EntityTag::new_weak(tag) }
     }
 
     pub(crate) fn answer(&self, request: &HttpRequest) -> HttpResponse {
@@ -113,7 +129,24 @@ impl File {
             // What opened it, or what it opens, has no hold of it.
             answer.insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"));
         }
-        if self.known_to(request) { answer.finish() } else { answer.body(self.content.clone()) }
+        if self.known_to(request) {
+            return answer.finish();
+        }
+        // It says what it is in, or it would be compressed anew for everybody.
+        let gzipped = if takes_gzip(request) { self.gzipped() } else { None };
+        let (encoding, content) = gzipped.map_or(("identity", &self.content), |gzipped| ("gzip", gzipped));
+        answer.insert_header((header::CONTENT_ENCODING, encoding)).insert_header((header::VARY, "accept-encoding"));
+        answer.body(SizedStream::new(content.len() as u64, pieces(content.clone())))
+    }
+
+    fn gzipped(&self) -> Option<&Bytes> {
+        let gzip = || {
+            let mut gzipped = Vec::new();
+            let read = GzEncoder::new(&*self.content, Compression::default()).read_to_end(&mut gzipped);
+            (read.is_ok() && gzipped.len() < self.content.len()).then(|| gzipped.into())
+        };
+        let is_worth_it = self.content.len() >= WORTH_COMPRESSING;
+        if is_worth_it { self.gzipped.get_or_init(gzip).as_ref() } else { None }
     }
 
     fn known_to(&self, request: &HttpRequest) -> bool {
@@ -125,14 +158,32 @@ impl File {
     }
 }
 
+/// Content in pieces, each of which is a part of it and no copy.
+fn pieces(mut content: Bytes) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+    stream::iter(std::iter::from_fn(move || {
+        let piece = content.split_to(content.len().min(File::PIECE));
+        (!piece.is_empty()).then_some(Ok(piece))
+    }))
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let taken = AcceptEncoding::parse(request).ok();
+    let encoding = taken.and_then(|taken| taken.negotiate([Encoding::gzip(), Encoding::identity()].iter()));
+    encoding == Some(Encoding::gzip())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::future::poll_fn;
     use std::path::Path;
+    use std::pin::Pin;
 
+    use actix_web::body::BodySize;
     use actix_web::dev::ServiceResponse;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, body::MessageBody};
+    use flate2::bufread::GzDecoder;
 
     use super::*;
 
@@ -187,6 +238,39 @@ mod tests {
         }
         let head = answer(Page::On, TestRequest::default().method(actix_web::http::Method::HEAD).uri("/")).await;
         assert_eq!(head.status(), 200);
+    }
+
+    #[actix_web::test]
+    async fn a_large_file_is_sent_in_pieces_and_compressed_once() {
+        let text = "a line of a script, and another\n".repeat(10_000);
+        let file = File::new(SCRIPT, text.clone());
+        for (accepted, encoding) in [(None, "identity"), (Some("gzip, br"), "gzip"), (Some("gzip;q=0"), "identity")] {
+            let request = TestRequest::get();
+            let request = accepted
+                .into_iter()
+                .fold(request, |request, accepted| request.insert_header((header::ACCEPT_ENCODING, accepted)));
+            let response = file.answer(&request.to_http_request());
+            assert_eq!(response.headers().get("content-encoding").unwrap(), encoding, "{accepted:?}");
+            assert_eq!(response.headers().get("vary").unwrap(), "accept-encoding");
+            let (mut body, mut whole) = (response.into_body(), Vec::new());
+            let BodySize::Sized(size) = body.size() else { panic!("its length is said") };
+            while let Some(piece) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+                let piece = piece.unwrap();
+                assert!(piece.len() <= File::PIECE, "{}", piece.len());
+                whole.extend_from_slice(&piece);
+            }
+            assert_eq!(whole.len() as u64, size);
+            let read = if encoding == "gzip" {
+                assert!(size < 10_000, "{size}");
+                let mut read = String::new();
+                GzDecoder::new(&*whole).read_to_string(&mut read).unwrap();
+                read
+            } else {
+                String::from_utf8(whole).unwrap()
+            };
+            assert!(read == text);
+        }
+        assert!(std::ptr::eq(file.gzipped().unwrap(), file.clone().gzipped().unwrap()), "all have the same");
     }
 
     #[actix_web::test]

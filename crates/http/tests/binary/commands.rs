@@ -163,6 +163,7 @@ fn a_wrong_configuration_ends_with_one_line_that_names_the_key_and_what_was_expe
         ("WAHA__URL", "ftp://hunter2@waha", &["waha.url", "http://127.0.0.1:3000"]),
         ("WAHA__API_KEY", "", &["waha.api_key", "SWITCHBOARD__WAHA__API_KEY"]),
         ("WAHA__WEBHOOK_URL", "https://us.example/hooks", &["waha.webhook_secret"]),
+        ("AUTH__JWKS_URL", "http://hunter2@id.example/jwks", &["auth.jwks_url", "https"]),
         ("WAHA__DEADLINES__STATUS_SECONDS", "0", &["waha.deadlines.status_seconds", "1 to 3600"]),
         ("AUTH__HS256_SECRET", "", &["auth.hs256_secret", "SWITCHBOARD__AUTH__HS256_SECRET", "nobody"]),
         ("AUTH__HS256_SECRET", "hunter2", &["auth.hs256_secret", "32 bytes"]),

@@ -30,7 +30,7 @@ impl Check {
 const TWO: &str = r#"
 [waha]
 webhook_url = "https://us.example.com/webhooks/waha"
-webhook_secret = "hunter2"
+webhook_secret = "hunter2 for webhooks"
 [[waha.workers]]
 name = "eu-1"
 url = "http://user:hunter2@eu-1.example:3000/hunter2"
@@ -39,8 +39,8 @@ capacity = 50
 [[waha.workers]]
 name = "eu-2"
 url = "http://eu-2.example:3000"
-webhook_secret = "hunter2"
-previous_webhook_secret = "hunter2"
+webhook_secret = "hunter2 for webhooks"
+previous_webhook_secret = "hunter2 for webhooks"
 "#;
 
 #[test]
@@ -104,6 +104,13 @@ fn a_wrong_list_is_one_line_that_names_the_key() {
     let hook = [("WAHA__WEBHOOK_URL", "http://us.example")];
     let unsigned = worker("name = \"b\"\nurl = \"http://b\"").bad(&hook);
     assert!(unsigned.contains("waha.webhook_secret"), "{unsigned}");
+    for key in ["webhook_secret", "previous_webhook_secret"] {
+        let short = worker(&format!("name = \"b\"\nurl = \"http://b\"\n{key} = \"hunter2\""));
+        let shared = [("WAHA__WEBHOOK_URL", "http://us.example"), ("WAHA__WEBHOOK_SECRET", "long enough for all")];
+        let told = short.bad(&shared);
+        assert!(told.contains(&format!("waha.workers[1].{key}: expected 16 bytes")), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
 }
 
 #[test]

@@ -103,6 +103,18 @@ async fn nobody_waits_longer_than_a_fetch_may_take() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_never_ends_is_given_up_and_the_next_one_follows() {
+    let provider = FakeProvider::with(&document(&[&Signer::rsa("a")]));
+    provider.is_slow.store(true, Ordering::SeqCst);
+    let kept = Kept::of(provider).await;
+    kept.pass(Jwks::DEADLINE.as_secs()).await;
+    kept.provider.is_slow.store(false, Ordering::SeqCst);
+    assert!(!kept.has("a"));
+    kept.pass(Jwks::APART.as_secs()).await;
+    assert_eq!((kept.provider.fetches(), kept.has("a")), (2, true));
+}
+
+#[tokio::test]
 async fn keys_that_are_held_go_on_while_the_provider_is_down_or_talks_nonsense() {
     let kept = Kept::of(FakeProvider::with(&document(&[&Signer::rsa("a")]))).await;
     let generation = kept.jwks.generation();

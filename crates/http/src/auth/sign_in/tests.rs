@@ -68,7 +68,10 @@ async fn call(path: &str, in_query: &str, header: Option<&str>) -> String {
     }
     let context = async move |request: &HttpRequest| {
         let caller = sign_in.caller(request).await;
-        move |params: &ConnectionParams| caller.with(params).ok().map(|principal| principal.user.as_str().to_owned())
+        let user = move |params: &ConnectionParams| {
+            caller.with(params).ok().map(|principal| principal.user.as_str().to_owned())
+        };
+        (trpc::BODY_LIMIT, user)
     };
     let app = App::new()
         .service(trpc::service("/t", Arc::new(router), context))
@@ -106,7 +109,12 @@ fn with_everything() -> (SignIn, String) {
         let cleos = || WebSession { user: "cleo".parse().unwrap(), expires_at: now + Duration::from_hours(1) };
         Ok((*token == WebSessionToken("cleos".to_owned())).then(cleos))
     });
-    let rules = CookieRules { names: vec!["session".to_owned()], form: CookieForm::Plain, origins: Vec::new() };
+    let rules = CookieRules {
+        names: vec!["session".to_owned()],
+        secure_only: false,
+        form: CookieForm::Plain,
+        origins: Vec::new(),
+    };
     let sign_in = with_tokens().with_api_keys(Arc::new(keys)).with_cookies(rules, Arc::new(sessions));
     (sign_in, whole.expose().to_owned())
 }

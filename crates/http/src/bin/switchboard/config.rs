@@ -291,7 +291,8 @@ impl Config {
 
     /// Who may sign in.
     pub(crate) fn auth(&self) -> anyhow::Result<AuthConfig> {
-        self.auth.check(!self.database.url.expose_secret().starts_with("sqlite:"))
+        let is_https = self.server.https_only || self.server.tls()?.is_some();
+        self.auth.check(!self.database.url.expose_secret().starts_with("sqlite:"), is_https)
     }
 
     /// The WAHA servers, one or more.
@@ -331,6 +332,17 @@ fn web_url(key: &str, text: &str, expected: &str) -> anyhow::Result<Url> {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         _ => bail!("{key}: expected {expected}"),
     }
+}
+
+/// A secret that is set. An empty variable in the environment is none.
+fn long_enough(key: &str, secret: Option<&SecretString>) -> anyhow::Result<Option<SecretString>> {
+    /// In bytes. Of tokens and keys that whoever has an answer or a log could otherwise guess.
+    const SHORTEST: usize = 16;
+    let secret = secret.filter(|secret| !secret.expose_secret().is_empty());
+    if secret.is_some_and(|secret| secret.expose_secret().len() < SHORTEST) {
+        bail!("{key}: expected {SHORTEST} bytes or more");
+    }
+    Ok(secret.cloned())
 }
 
 /// A secret that has to be set.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use reqwest::redirect;
 use switchboard_http::{Jwks, KeySource, KeysOutOfReach};
+use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::config::KeysAt;
@@ -78,10 +79,10 @@ struct File(PathBuf);
 impl KeySource for File {
     async fn fetch(&self) -> Result<Vec<u8>, KeysOutOfReach> {
         let unreadable = |error: std::io::Error| KeysOutOfReach(format!("{}: {error}", self.0.display()));
-        let length = tokio::fs::metadata(&self.0).await.map_err(unreadable)?.len();
-        if length > Jwks::MAX_BYTES as u64 {
-            return Err(too_large());
-        }
-        tokio::fs::read(&self.0).await.map_err(unreadable)
+        let file = tokio::fs::File::open(&self.0).await.map_err(unreadable)?;
+        let mut document = Vec::new();
+        // One byte more tells whether it is too large.
+        file.take(Jwks::MAX_BYTES as u64 + 1).read_to_end(&mut document).await.map_err(unreadable)?;
+        if document.len() > Jwks::MAX_BYTES { Err(too_large()) } else { Ok(document) }
     }
 }

@@ -176,7 +176,12 @@ pub(crate) fn sign_in(auth: &AuthConfig, storage: &Storage, origins: &[String]) 
     }
     if let Some(cookie) = &auth.cookie {
         let store = storage.postgres.as_ref().context("auth.cookie: expected PostgreSQL")?;
-        let rules = CookieRules { names: cookie.names.clone(), form: cookie.form.clone(), origins: origins.to_vec() };
+        let rules = CookieRules {
+            names: cookie.names.clone(),
+            secure_only: cookie.secure_only,
+            form: cookie.form.clone(),
+            origins: origins.to_vec(),
+        };
         sign_in = sign_in.with_cookies(rules, Arc::new(store.web_sessions(&cookie.table)));
     }
     Ok(sign_in)

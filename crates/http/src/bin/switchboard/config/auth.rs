@@ -1,5 +1,6 @@
 //! The section `auth`: who may sign in, and with what.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use switchboard_http::{CookieForm, Jwks, Secret, TokenRules};
 use switchboard_pg_adapter::{SqlName, WebSessionTable};
-use url::Url;
+use url::{Host, Url};
 
 use super::{list_or_commas, missing, parsed, present, set, web_url};
 
@@ -29,11 +30,11 @@ pub(super) struct Auth {
     cookie: Cookie,
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Cookie {
     kind: Option<String>,
-    secret: Option<Hidden>,
+    secret: Option<SecretString>,
     #[serde(deserialize_with = "list_or_commas")]
     names: Vec<String>,
     schema: Option<String>,
@@ -66,6 +67,8 @@ pub(crate) enum KeysAt {
 #[derive(Debug)]
 pub(crate) struct CookieConfig {
     pub(crate) names: Vec<String>,
+    /// Whether they come by https only.
+    pub(crate) secure_only: bool,
     pub(crate) form: CookieForm,
     pub(crate) table: WebSessionTable,
 }
@@ -82,15 +85,15 @@ impl Auth {
 
     /// What is said of cookies, if anything is.
     pub(super) fn has_cookie(&self) -> bool {
-        self.cookie != Cookie::default()
+        self.cookie.is_set()
     }
 
-    pub(super) fn check(&self, has_postgres: bool) -> anyhow::Result<AuthConfig> {
+    pub(super) fn check(&self, has_postgres: bool, is_https: bool) -> anyhow::Result<AuthConfig> {
         let secret = self.hs256_secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
         let secret = secret.map(|secret| strong("auth.hs256_secret", secret)).transpose()?;
         let keys = self.keys()?;
         let rules = self.rules(keys.is_some())?;
-        let cookie = if self.has_cookie() { Some(self.cookie.check(has_postgres)?) } else { None };
+        let cookie = if self.has_cookie() { Some(self.cookie.check(has_postgres, is_https)?) } else { None };
         let is_anything_else = secret.is_some() || keys.is_some() || cookie.is_some();
         if !is_anything_else && self.api_keys != Some(true) {
             let needed =
@@ -105,7 +108,14 @@ impl Auth {
         let file = self.jwks_file.as_ref().filter(|path| !path.as_os_str().is_empty());
         match (set(self.jwks_url.as_ref()), file) {
             (Some(_), Some(_)) => bail!("auth.jwks_file: expected either a file or auth.jwks_url, but both are set"),
-            (Some(url), None) => Ok(Some(KeysAt::Url(web_url("auth.jwks_url", url, URL)?))),
+            (Some(url), None) => {
+                let url = web_url("auth.jwks_url", url, URL)?;
+                if url.scheme() == "http" && !is_near(&url) {
+                    let why = "by http, anybody on the way could put their own keys there";
+                    bail!("auth.jwks_url: expected https, unless the host is of this machine or network: {why}");
+                }
+                Ok(Some(KeysAt::Url(url)))
+            }
             (None, Some(path)) => {
                 let document = std::fs::read(path).with_context(|| format!("auth.jwks_file: {}", path.display()))?;
                 Jwks::check(&document).with_context(|| format!("auth.jwks_file: {}", path.display()))?;
@@ -145,11 +155,18 @@ impl Auth {
 }
 
 impl Cookie {
-    fn check(&self, has_postgres: bool) -> anyhow::Result<CookieConfig> {
+    fn is_set(&self) -> bool {
+        let Self { kind, secret, names, schema, table, token_column, user_column, expires_column } = self;
+        let texts = [kind, schema, table, token_column, user_column, expires_column];
+        let is_secret = secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty());
+        is_secret || !names.is_empty() || texts.into_iter().any(|text| set(text.as_ref()).is_some())
+    }
+
+    fn check(&self, has_postgres: bool, is_https: bool) -> anyhow::Result<CookieConfig> {
         const KIND: &str = "better-auth or authjs (which is NextAuth, too)";
         const SECRET: &str = "the secret of your application, its BETTER_AUTH_SECRET";
         let kind = set(self.kind.as_ref()).ok_or_else(|| missing("auth.cookie.kind", KIND))?;
-        let secret = self.secret.as_ref().map(|hidden| &hidden.0).filter(|secret| !secret.expose_secret().is_empty());
+        let secret = self.secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
         let (form, names, [table, token, user, expires]) = match kind {
             "better-auth" => {
                 let secret = strong("auth.cookie.secret", present("auth.cookie.secret", secret, SECRET)?)?;
@@ -173,6 +190,7 @@ impl Cookie {
         };
         Ok(CookieConfig {
             names: self.names(names)?,
+            secure_only: is_https,
             form,
             table: WebSessionTable {
                 schema: name("schema", self.schema.as_ref(), "public")?,
@@ -198,6 +216,21 @@ impl Cookie {
     }
 }
 
+/// Whether the host can only be one of this machine or a network of its own.
+fn is_near(url: &Url) -> bool {
+    let is_near = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    match url.host() {
+        // A name without a dot is found on no other network.
+        Some(Host::Domain(name)) => !name.contains('.'),
+        Some(Host::Ipv4(ip)) => is_near(ip.into()),
+        Some(Host::Ipv6(ip)) => is_near(ip.into()),
+        None => false,
+    }
+}
+
 /// A secret that only its owner knows.
 fn strong(key: &str, secret: &SecretString) -> anyhow::Result<Secret> {
     if PUBLISHED.iter().any(|published| secret.expose_secret().starts_with(published)) {
@@ -206,13 +239,37 @@ fn strong(key: &str, secret: &SecretString) -> anyhow::Result<Secret> {
     Secret::new(secret.clone()).with_context(|| key.to_owned())
 }
 
-/// A secret, of which it can be said whether it is there.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-struct Hidden(SecretString);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
+    fn keys_at(url: &str) -> anyhow::Result<Option<KeysAt>> {
+        Auth { jwks_url: Some(url.to_owned()), ..Auth::default() }.keys()
+    }
+
+    #[test]
+    fn keys_come_by_http_only_from_near() {
+        for near in
+            ["localhost:8080", "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "keycloak", "[::1]", "[fd00::1]"]
+        {
+            assert!(keys_at(&format!("http://{near}/jwks")).is_ok(), "{near}");
+        }
+        for far in
+            ["id.example.com", "8.8.8.8", "172.32.0.1", "localhost.example.com", "10.example.com", "[2001:db8::1]"]
+        {
+            let refused = keys_at(&format!("http://hunter2@{far}/jwks")).unwrap_err().to_string();
+            assert!(refused.starts_with("auth.jwks_url: expected https") && !refused.contains("hunter2"), "{refused}");
+            assert!(keys_at(&format!("https://{far}/jwks")).is_ok(), "{far}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_configures_no_cookies() {
+        let nothing = || Some(String::new());
+        let cookie = Cookie { kind: nothing(), secret: Some("".into()), schema: nothing(), ..Cookie::default() };
+        assert!(!Auth { cookie, ..Auth::default() }.has_cookie());
+        let cookie = Cookie { secret: Some("x".into()), ..Cookie::default() };
+        let refused = Auth { cookie, ..Auth::default() }.check(true, false).unwrap_err().to_string();
+        assert!(refused.starts_with("auth.cookie.kind"), "{refused}");
     }
 }

@@ -31,8 +31,8 @@ format = "json"
 url = "http://127.0.0.1:3000"
 api_key = "key"
 webhook_url = "https://api.example.com/webhooks/waha"
-webhook_secret = "secret"
-previous_webhook_secret = "old"
+webhook_secret = "a secret of webhooks"
+previous_webhook_secret = "the secret before it"
 capacity = 500
 lists_max_bytes = 1048576
 deadlines = { connect_seconds = 3, status_seconds = 5, qr_seconds = 15, lifecycle_seconds = 35, lists_seconds = 130 }
@@ -49,7 +49,7 @@ capacity = 50
 name = "eu-2"
 url = "https://waha-2:3000"
 api_key = "two"
-webhook_secret = "own"
+webhook_secret = "a secret of its own"
 [auth]
 jwks_url = "https://id.example.com/.well-known/jwks.json"
 issuer = "https://id.example.com"

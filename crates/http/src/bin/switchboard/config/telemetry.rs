@@ -1,12 +1,12 @@
 //! Logs, metrics and traces.
 
 use anyhow::{anyhow, bail};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use switchboard_http::{MetricsAccess, TelemetryOptions};
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, set, web_url};
+use super::{Config, long_enough, set, web_url};
 use crate::telemetry::{self, Log as LogConfig, LogFormat, Traces as TracesConfig};
 
 #[derive(Debug, Deserialize)]
@@ -50,9 +50,6 @@ impl Default for Traces {
 }
 
 impl Config {
-    /// The shortest secret that a metrics token or a key of hashes may be.
-    const SHORTEST: usize = 16;
-
     /// What is logged, and how.
     pub(crate) fn log(&self) -> anyhow::Result<LogConfig> {
         let filter = EnvFilter::try_new(&self.log.filter)
@@ -94,13 +91,4 @@ impl Config {
         }
         Ok(Some(TracesConfig { endpoint, ratio: *ratio }))
     }
-}
-
-/// A secret that is set. An empty variable in the environment is none.
-fn long_enough(key: &str, secret: Option<&SecretString>) -> anyhow::Result<Option<SecretString>> {
-    let secret = secret.filter(|secret| !secret.expose_secret().is_empty());
-    if secret.is_some_and(|secret| secret.expose_secret().len() < Config::SHORTEST) {
-        bail!("{key}: expected {} bytes or more", Config::SHORTEST);
-    }
-    Ok(secret.cloned())
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use switchboard_domain::WorkerName;
 use switchboard_waha_adapter::{ClientConfig, Deadlines, Limits, WebhookConfig, WorkerConfig};
 
-use super::{missing, parsed, present, set, web_url};
+use super::{long_enough, missing, parsed, present, set, web_url};
 use crate::wiring;
 
 /// The section, as it was written.
@@ -125,11 +125,17 @@ impl Waha {
         let Some(url) = set(self.webhook_url.as_ref()) else { return Ok(None) };
         let (secret_key, secret) =
             either(key, "webhook_secret", own.webhook_secret.as_ref(), self.webhook_secret.as_ref());
-        let previous = [own.previous_webhook_secret.as_ref(), self.previous_webhook_secret.as_ref()];
+        let (previous_key, previous) = either(
+            key,
+            "previous_webhook_secret",
+            own.previous_webhook_secret.as_ref(),
+            self.previous_webhook_secret.as_ref(),
+        );
+        let expected = "the secret that WAHA signs webhooks with";
         Ok(Some(WebhookConfig {
             url: web_url("waha.webhook_url", url, URL)?,
-            secret: present(&secret_key, secret, "the secret that WAHA signs webhooks with")?.clone(),
-            previous_secret: previous.into_iter().flatten().find(|secret| is_set(secret)).cloned(),
+            secret: long_enough(&secret_key, secret)?.ok_or_else(|| missing(&secret_key, expected))?,
+            previous_secret: long_enough(&previous_key, previous)?,
         }))
     }
 
