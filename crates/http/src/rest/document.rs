@@ -36,6 +36,10 @@ A token that is signed as the server is configured, with the user's id in a clai
 const API_KEY: &str = "\
 A key that `switchboard keys create` made, `swb_` and 64 hexadecimal digits. It may also be sent as a bearer token.";
 
+const COOKIE: &str = "\
+The session of the application that a page belongs to, where the server is configured for it. Other libraries have other
+names. It needs an `Origin` that the server knows.";
+
 /// The document, as JSON with a line break at its end.
 pub fn openapi() -> String {
     let mut text = format!("{:#}", document());
@@ -68,7 +72,7 @@ fn document() -> Json {
             "license": { "name": "MIT or Apache 2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "bearer": [] }, { "apiKey": [] }],
+        "security": [{ "bearer": [] }, { "apiKey": [] }, { "cookie": [] }],
         "tags": tags,
         "paths": paths,
         "components": {
@@ -77,6 +81,7 @@ fn document() -> Json {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": API_KEY },
+                "cookie": { "type": "apiKey", "in": "cookie", "name": "better-auth.session_token", "description": COOKIE },
             },
         },
     })
