@@ -118,7 +118,6 @@ async fn an_erased_user_leaves_nothing_but_that_they_were_erased(stores: &Stores
     assert_eq!(stores.workers.loads().await.unwrap(), [(worker("default"), 1)].into());
     let again = stores.users.erase(&user(1), None, &entry(100, tombstone().deed)).await.unwrap();
     assert_eq!(again, Some(Erased::default()));
-    assert_eq!(stores.audit.list(&AuditQuery::all(None)).await.unwrap().len(), 3, "nothing is written of nothing");
 }
 
 async fn nothing_is_erased_of_a_session_that_is_wanted_or_whose_lease_is_lost(stores: &Stores) {
@@ -251,9 +250,8 @@ async fn a_takeover_at_the_same_time_as_a_connect_leaves_one_session(stores: &St
 }
 
 async fn a_user_who_was_erased_since_waha_was_asked_is_not_taken_over(stores: &Stores) {
-    have_key(stores, 1).await;
-    assert!(stores.users.erase(&user(1), None, &tombstone()).await.unwrap().is_some());
-    for asked_at in [at(0), tombstone().at] {
+    assert_eq!(stores.users.erase(&user(1), None, &tombstone()).await.unwrap(), Some(Erased::default()));
+    for asked_at in [at(0), tombstone().at, tombstone().at + Erased::LATELY] {
         assert_eq!(stores.users.adopt(&overview(), asked_at).await.unwrap(), Adopted::Erased);
     }
     assert_eq!(stores.users.record(&user(1)).await.unwrap(), UserRecord::default());
@@ -261,7 +259,7 @@ async fn a_user_who_was_erased_since_waha_was_asked_is_not_taken_over(stores: &S
     let done = Adopted::Done { is_new: true, groups: 0, campaigns: 0 };
     assert_eq!(stores.users.adopt(&others, at(0)).await.unwrap(), done, "another user");
     let done = Adopted::Done { is_new: true, groups: 1, campaigns: 1 };
-    assert_eq!(stores.users.adopt(&overview(), at(100)).await.unwrap(), done, "asked for again");
+    assert_eq!(stores.users.adopt(&overview(), at(160)).await.unwrap(), done, "asked for again");
 }
 
 async fn a_user_is_not_erased_without_the_session_that_they_have(stores: &Stores) {
@@ -275,7 +273,6 @@ async fn a_user_is_not_erased_without_the_session_that_they_have(stores: &Stores
 
 async fn a_takeover_and_an_erasure_at_the_same_time_leave_all_or_nothing(stores: &Stores) {
     for n in 1..=10 {
-        have_key(stores, n).await;
         let did = all_at_once(stores, 2, move |stores, call| async move {
             if call == 0 {
                 let theirs = SessionOverview { session: paired_session(n), groups: vec![] };

@@ -128,10 +128,8 @@ impl UserRepository for Memory {
             !is_about && (name.is_none() || entry.deed.session != name)
         });
         erased.entries = (entries - tables.audit.len()) as u64;
-        if erased != Erased::default() {
-            let row = AuditEntry { at: micros(tombstone.at), ..tombstone.clone() };
-            tables.audit.insert(row.id.clone(), row);
-        }
+        let row = AuditEntry { at: micros(tombstone.at), ..tombstone.clone() };
+        tables.audit.insert(row.id.clone(), row);
         Ok(Some(erased))
     }
 
@@ -142,7 +140,7 @@ impl UserRepository for Memory {
         let is_tombstone = |entry: &AuditEntry| {
             entry.deed.action == AuditAction::Erase
                 && entry.deed.user.as_ref() == Some(&who)
-                && entry.at >= micros(asked_at)
+                && entry.at >= micros(asked_at) - Erased::LATELY
         };
         if tables.audit.values().any(is_tombstone) {
             return Ok(Adopted::Erased);

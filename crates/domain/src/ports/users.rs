@@ -1,7 +1,7 @@
 //! All that is kept of one user, over all tables.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::storage::{Fence, StorageError};
 use crate::{AuditEntry, Campaign, LinkedGroup, Session, SessionId, SessionName, SessionOverview, UserId, WorkerName};
@@ -54,6 +54,11 @@ pub struct Erased {
     pub entries: u64,
 }
 
+impl Erased {
+    /// An erasure says when it began, by its own clock, and may have waited for its turn.
+    pub const LATELY: TimeDelta = TimeDelta::minutes(1);
+}
+
 /// What came of taking a session over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Adopted {
@@ -82,7 +87,8 @@ pub trait UserRepository: Send + Sync {
     async fn record(&self, user: &UserId) -> Result<UserRecord, StorageError>;
 
     /// Deletes the user's API keys and audit entries, and if it is named, the session with its groups, campaigns, lists,
-    /// strays and the audit entries that name it. If that was anything at all, `tombstone` is added to the audit log.
+    /// strays and the audit entries that name it. `tombstone` is added to the audit log, even if that was nothing: it is what
+    /// [`UserRepository::adopt`] goes by.
     ///
     /// Does nothing and returns `None` if the session is not the user's, not disconnected, or its lease is somebody else's
     /// by now; and if none is named, but the user has one.
@@ -99,6 +105,7 @@ pub trait UserRepository: Send + Sync {
     /// Adds a session with its linked groups and their campaigns, as they are. What is there already stays as it is, but for
     /// a session of that user and name that is disconnected, and is not in `overview`: that one is connected again.
     ///
-    /// WAHA was asked at `asked_at`: what happened here since counts for more, a logout or an erasure above all.
+    /// WAHA was asked at `asked_at`: what happened here since counts for more, a logout or an erasure above all. An erasure
+    /// counts as later that is [`Erased::LATELY`] older at most.
     async fn adopt(&self, overview: &SessionOverview, asked_at: DateTime<Utc>) -> Result<Adopted, StorageError>;
 }

@@ -9,8 +9,8 @@ use super::logout::LogoutFinisher;
 use super::news::News;
 use crate::ports::{Erased, Fence, GatewayError, Ports, StorageError, UserRepository};
 use crate::{
-    AuditAction, AuditEntry, AuditOutcome, Deed, DeploymentId, Error, Means, Session, SessionAddress, SessionId,
-    UserId, WorkerName, WorkerState,
+    AuditAction, AuditEntry, AuditOutcome, Deed, Error, Means, Session, SessionAddress, SessionId, UserId, WorkerName,
+    WorkerState,
 };
 
 /// Erases all that is kept of a user, here and in WAHA.
@@ -36,14 +36,12 @@ pub struct Erasure {
     pub erased: Erased,
     /// The sessions' rows: other replicas are told of them.
     pub sessions: Vec<SessionId>,
-    /// What may still be in WAHA, for the operator to look at: afterwards nobody here knows of it.
-    pub leftovers: Vec<Leftover>,
 }
 
 /// A session that may still be in WAHA after its user was erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leftover {
-    /// The worker was removed and does not answer: whether the session is there is not known.
+    /// The worker was removed, and does not answer or is not configured any more: whether the session is there is not known.
     Unasked(SessionAddress),
     /// There is a session of that name without this deployment's mark: perhaps another application's.
     Unmarked(SessionAddress),
@@ -65,13 +63,14 @@ impl Erase {
         Self { ports: ports.clone(), leases, finisher, deployment, news }
     }
 
-    /// Erases the user. One of whom nothing is kept is erased already.
+    /// Erases the user. One of whom nothing is kept is erased already. What may still be in WAHA is told at once, whatever
+    /// comes of the rest: afterwards nobody here knows of it.
     ///
     /// # Errors
-    /// WAHA's failures, but for workers that were removed: the session is logging out, which is finished by the next attempt or by the reconciler, and nothing
-    /// else was erased; [`Error::Busy`] if the user goes on connecting, or another operation does not end; the database's
-    /// failures.
-    pub async fn run(&self, user: &UserId) -> Result<Erasure, Error> {
+    /// WAHA's failures, but for a worker that was removed and does not answer: the session is logging out, which is finished
+    /// by the next attempt or by the reconciler, and nothing else was erased; [`Error::Busy`] if the user goes on connecting,
+    /// or another operation does not end; the database's failures.
+    pub async fn run(&self, user: &UserId, tell: &(dyn Fn(Leftover) + Send + Sync)) -> Result<Erasure, Error> {
         let mut erasure = Erasure::default();
         for _ in 0..Self::ROUNDS {
             let record = self.ports.users.record(user).await?;
@@ -83,11 +82,9 @@ impl Erase {
                 }
                 return Ok(erasure);
             };
-            let (erased, leftovers) = self.erase_session(user, &session, &record.left_behind).await?;
+            erasure.erased.add(self.erase_session(user, &session, &record.left_behind, tell).await?);
             self.news.erased(&session);
-            erasure.erased.add(erased);
             erasure.sessions.push(session.id);
-            erasure.leftovers.extend(leftovers);
         }
         Err(Error::Busy)
     }
@@ -97,56 +94,58 @@ impl Erase {
         user: &UserId,
         session: &Session,
         left_behind: &[WorkerName],
-    ) -> Result<(Erased, Vec<Leftover>), Error> {
+        tell: &(dyn Fn(Leftover) + Send + Sync),
+    ) -> Result<Erased, Error> {
         // Before the lease: a connect that has it fails instead of bringing the session up.
         self.finisher.intend(session).await?;
         let work = |fence: Fence| async move {
             // A connect that had the lease before this one may have begun anew.
             self.finisher.intend(session).await?;
             self.finisher.finish(&session.id, fence).await?;
-            let leftovers = self.clear(session, left_behind).await?;
-            Ok((self.erase(user, Some((session.id.clone(), fence))).await?, leftovers))
+            self.clear(session, left_behind, tell).await?;
+            self.erase(user, Some((session.id.clone(), fence))).await
         };
         self.leases.run(&session.id, work).await
     }
 
     /// Deletes what is left of the session in WAHA: on workers it was moved away from, and on its own, if that was removed
-    /// and is there again. Says what it had to leave.
-    async fn clear(&self, session: &Session, left_behind: &[WorkerName]) -> Result<Vec<Leftover>, Error> {
-        let mut leftovers = Vec::new();
-        let (gateway, deployment) = (&self.ports.gateway, self.deployment.id().await?);
+    /// and is there again. Tells of what it had to leave.
+    async fn clear(
+        &self,
+        session: &Session,
+        left_behind: &[WorkerName],
+        tell: &(dyn Fn(Leftover) + Send + Sync),
+    ) -> Result<(), Error> {
+        let (gateway, ours) = (&self.ports.gateway, self.deployment.id().await?);
         let configured: BTreeSet<_> = gateway.workers().into_iter().map(|worker| worker.name).collect();
         let states = self.ports.workers.states().await?;
+        let is_removed = |worker: &WorkerName| states.get(worker) == Some(&WorkerState::Removed);
         let mut workers: BTreeSet<_> = left_behind.iter().collect();
         // Sessions that were there when a worker was removed are nobody's row any more.
-        workers.extend(configured.iter().filter(|worker| states.get(*worker) == Some(&WorkerState::Removed)));
-        workers.insert(&session.worker);
+        workers.extend(configured.iter().filter(|worker| is_removed(worker)));
+        if configured.contains(&session.worker) || is_removed(&session.worker) {
+            workers.insert(&session.worker);
+        }
         for worker in workers {
-            let is_gone = states.get(worker) == Some(&WorkerState::Removed);
-            if !configured.contains(worker) && (is_gone || *worker == session.worker) {
-                continue;
-            }
             let at = SessionAddress { worker: worker.clone(), name: session.name.clone() };
-            match self.clear_at(&at, deployment, left_behind.contains(worker)).await {
-                Ok(true) => {}
-                Ok(false) => leftovers.push(Leftover::Unmarked(at)),
-                // Its server may be gone for good, and nobody could be erased while it is configured.
-                Err(_) if is_gone => leftovers.push(Leftover::Unasked(at)),
-                Err(error) => return Err(error.into()),
+            let upstream = match gateway.session(&at).await {
+                // Its server may be gone for good, and nobody could be erased until it is back.
+                Err(error @ (GatewayError::Unavailable(_) | GatewayError::Timeout)) if is_removed(worker) => {
+                    tracing::warn!(%worker, %error, "a removed worker could not be asked about an erased user");
+                    tell(Leftover::Unasked(at));
+                    continue;
+                }
+                upstream => upstream?,
+            };
+            let Some(upstream) = upstream else { continue };
+            // Another application's may have the same name by now.
+            if left_behind.contains(worker) || upstream.deployment.as_ref() == Some(ours) {
+                gateway.delete(&at).await?;
+            } else {
+                tell(Leftover::Unmarked(at));
             }
         }
-        Ok(leftovers)
-    }
-
-    /// Deletes the session there, unless it is not known to be ours: another application's may have the same name by now.
-    /// Whether none is left.
-    async fn clear_at(&self, at: &SessionAddress, ours: &DeploymentId, is_ours: bool) -> Result<bool, GatewayError> {
-        let Some(upstream) = self.ports.gateway.session(at).await? else { return Ok(true) };
-        let is_ours = is_ours || upstream.deployment.as_ref() == Some(ours);
-        if is_ours {
-            self.ports.gateway.delete(at).await?;
-        }
-        Ok(is_ours)
+        Ok(())
     }
 
     async fn erase(&self, user: &UserId, session: Option<(SessionId, Fence)>) -> Result<Erased, Error> {
@@ -197,7 +196,7 @@ mod tests {
         users.expect_erase().times(2).returning(move |_, _, _| Ok(answers.next().unwrap()));
         let ports = ports(MockSessionRepository::new(), MockWhatsAppGateway::new());
         let services = Services::new(&Ports { users: Arc::new(users), ..ports }, 1 << 20);
-        let erasure = services.erase.run(&"alice".parse().unwrap()).await.unwrap();
+        let erasure = services.erase.run(&"alice".parse().unwrap(), &|_| {}).await.unwrap();
         assert_eq!(erasure.erased.keys, 1);
     }
 }

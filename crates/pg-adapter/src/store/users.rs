@@ -86,9 +86,7 @@ impl UserRepository for Store {
             let nobodys = audit_log::owner.is_null().and(audit_log::session.eq(name));
             let nobodys = diesel::delete(audit_log::table.filter(nobodys));
             erased.entries = theirs.execute(conn).await? as u64 + nobodys.execute(conn).await? as u64;
-            if erased != Erased::default() {
-                add(conn, tombstone).await?;
-            }
+            add(conn, tombstone).await?;
             Ok(Some(erased))
         };
         let _turn = self.turns.take().await?;
@@ -104,7 +102,7 @@ impl UserRepository for Store {
             let tombstone = audit_log::table
                 .filter(audit_log::owner.eq(who.as_str()))
                 .filter(audit_log::action.eq(AuditAction::Erase.as_str()))
-                .filter(audit_log::at.ge(asked_at));
+                .filter(audit_log::at.ge(asked_at - Erased::LATELY));
             if diesel::select(exists(tombstone)).get_result(conn).await? {
                 return Ok((Adopted::Erased, None));
             }

@@ -80,29 +80,16 @@ async fn erase(config: &Config, storage: &Storage, user: &UserId) -> anyhow::Res
     let _lock = storage.schema.lock()?;
     let services = Services::new(&wiring::ports(storage, wiring::gateway(config)?), NO_LISTS);
     let mut heard = storage.bus.listen();
-    let erasure = services.erase.run(user).await.map_err(|error| unfinished(user, error))?;
+    let erasure = services.erase.run(user, &tell_of).await.map_err(|error| unfinished(user, error))?;
     let Erased { sessions, groups, campaigns, lists, keys, entries } = erasure.erased;
     if erasure.erased == Erased::default() {
         println!("Nothing is kept of {user}.");
         return Ok(());
     }
     println!(
-        "{user} is erased. Sessions: {sessions}, logged out and deleted in WAHA. Linked groups: {groups}. Campaigns: \
-         {campaigns}. Lists: {lists}. API keys: {keys}. Audit entries: {entries}."
+        "{user} is erased. Sessions: {sessions}, logged out and, but for what is said above, deleted in WAHA. \
+         Linked groups: {groups}. Campaigns: {campaigns}. Lists: {lists}. API keys: {keys}. Audit entries: {entries}."
     );
-    for leftover in &erasure.leftovers {
-        match leftover {
-            Leftover::Unasked(at) => eprintln!(
-                "switchboard: the worker {}, which was removed, does not answer: if its WAHA comes back, delete the session \
-                 {} there",
-                at.worker, at.name
-            ),
-            Leftover::Unmarked(at) => eprintln!(
-                "switchboard: on the worker {} there is a session {} that this deployment did not make, and it was left alone",
-                at.worker, at.name
-            ),
-        }
-    }
     println!("Whoever can still sign in as {user} can connect anew: that is for whoever signs them in to end.");
     let mut untold: HashSet<SessionId> = erasure.sessions.into_iter().collect();
     let told = async {
@@ -122,6 +109,20 @@ async fn erase(config: &Config, storage: &Storage, user: &UserId) -> anyhow::Res
         );
     }
     Ok(())
+}
+
+fn tell_of(leftover: Leftover) {
+    match leftover {
+        Leftover::Unasked(at) => eprintln!(
+            "switchboard: the worker {}, which was removed, cannot be asked: if its WAHA is still there, delete the session {} \
+             in it",
+            at.worker, at.name
+        ),
+        Leftover::Unmarked(at) => eprintln!(
+            "switchboard: on the worker {} there is a session {} that this deployment did not make, and it was left alone",
+            at.worker, at.name
+        ),
+    }
 }
 
 /// What is left, and what to do.
