@@ -21,6 +21,7 @@ on_every_database! {
     reports_of_a_status_count_in_the_order_of_their_time_whatever_order_they_arrive_in,
     reports_from_another_worker_or_of_unknown_sessions_do_nothing,
     an_answer_to_a_question_from_before_a_report_is_dropped,
+    a_report_that_comes_late_has_every_replica_ask,
     a_restart_of_ours_makes_what_was_known_uncertain_at_once_on_every_replica,
     polling_alone_is_right_within_a_second,
     a_thousand_calls_at_once_ask_waha_once,
@@ -162,6 +163,23 @@ async fn an_answer_to_a_question_from_before_a_report_is_dropped(stores: Stores)
     assert_eq!(answer, "HIBERNATING");
     assert_eq!(status(&app, &session).await, "HIBERNATING");
     assert_eq!(app.row("ana").await.down_since, None, "the row never went back");
+}
+
+async fn a_report_that_comes_late_has_every_replica_ask(stores: Stores) {
+    let app = TestApp::new(stores).await;
+    let session = app.pair("ana", "34600111222").await;
+    let (told, other) = (app.replica_reported_to(), app.restarted().await);
+    // What is known now would stay fresh.
+    app.clock.stop();
+    for replica in [&told, &other] {
+        until(replica, &session, "WORKING").await;
+    }
+    assert!(app.waha.set_status(&session, "HIBERNATING"));
+    let late = app.clock.now().timestamp_millis() - 3_000;
+    assert_eq!(send(&told, "default", report(&session, late, "FAILED")).await, 204);
+    for replica in [&told, &other] {
+        until(replica, &session, "HIBERNATING").await;
+    }
 }
 
 async fn a_restart_of_ours_makes_what_was_known_uncertain_at_once_on_every_replica(stores: Stores) {

@@ -204,12 +204,19 @@ impl Asker {
                 return Ok(());
             };
             let now = self.clock.now();
-            let is_late = now - at >= Self::LATE || self.news.statuses.is_answered_since(&session.id, arrived);
-            let seen = session.observe_report(&upstream, at, now).filter(|_| !is_late);
-            let Some(seen) = seen else {
-                // What was so then may have changed since: only WAHA knows.
-                self.news.hub.wake(&session.id);
-                return Ok(());
+            let seen = session.observe_report(&upstream, at, now);
+            let seen = seen.filter(|_| !self.news.statuses.is_answered_since(&session.id, arrived));
+            let seen = match seen {
+                Some(seen) if now - at < Self::LATE => seen,
+                // What was so then may have changed since: only WAHA knows, and every replica has to ask.
+                Some(seen) if session.status.as_ref() != Some(&seen.status) => {
+                    self.news.changed(&session);
+                    return Ok(());
+                }
+                _ => {
+                    self.news.hub.wake(&session.id);
+                    return Ok(());
+                }
             };
             if let Some(session) = self.record(&session, Some(seen), now).await? {
                 let reading = Arc::new(Reading { session: Arc::new(session), upstream: Some(upstream) });
