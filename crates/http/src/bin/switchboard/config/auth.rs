@@ -190,7 +190,8 @@ impl Cookie {
         };
         Ok(CookieConfig {
             names: self.names(names)?,
-            secure_only: is_https,
+            // What the application calls its cookies is known for the usual names alone.
+            secure_only: is_https && self.names.is_empty(),
             form,
             table: WebSessionTable {
                 schema: name("schema", self.schema.as_ref(), "public")?,
@@ -211,8 +212,7 @@ impl Cookie {
         if let Some(name) = self.names.iter().find(|name| name.is_empty() || !is_token(name)) {
             bail!("auth.cookie.names: expected names like better-auth.session_token, found {name:?}");
         }
-        let bare = |name: &String| name.strip_prefix("__Secure-").unwrap_or(name).to_owned();
-        Ok(self.names.iter().map(bare).collect())
+        Ok(self.names.clone())
     }
 }
 
@@ -223,13 +223,20 @@ fn is_near(url: &Url) -> bool {
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     match url.host() {
-        // A name without a dot is found on no other network.
-        Some(Host::Domain(name)) => !name.contains('.'),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            // A name without a dot is found on no other network.
+            !name.contains('.') || NEAR.iter().any(|suffix| name.ends_with(suffix))
+        }
         Some(Host::Ipv4(ip)) => is_near(ip.into()),
-        Some(Host::Ipv6(ip)) => is_near(ip.into()),
+        Some(Host::Ipv6(ip)) => is_near(IpAddr::from(ip).to_canonical()),
         None => false,
     }
 }
+
+/// What the names end in that no public server answers for (RFC 6761, RFC 6762, and ICANN's reservation of `internal`), and
+/// what Kubernetes calls its services.
+const NEAR: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
 
 /// A secret that only its owner knows.
 fn strong(key: &str, secret: &SecretString) -> anyhow::Result<Secret> {
@@ -249,18 +256,37 @@ mod tests {
 
     #[test]
     fn keys_come_by_http_only_from_near() {
-        for near in
-            ["localhost:8080", "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "keycloak", "[::1]", "[fd00::1]"]
-        {
+        let addresses =
+            ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "[::1]", "[fd00::1]", "[::ffff:10.0.0.1]"];
+        let names = ["localhost:8080", "keycloak", "id.localhost", "host.docker.internal", "keycloak.auth.svc"];
+        for near in addresses.into_iter().chain(names).chain(["keycloak.auth.svc.cluster.local.:8080"]) {
             assert!(keys_at(&format!("http://{near}/jwks")).is_ok(), "{near}");
         }
-        for far in
-            ["id.example.com", "8.8.8.8", "172.32.0.1", "localhost.example.com", "10.example.com", "[2001:db8::1]"]
-        {
+        for far in [
+            "id.example.com",
+            "8.8.8.8",
+            "172.32.0.1",
+            "localhost.example.com",
+            "10.example.com",
+            "evil-internal.com",
+            "[2001:db8::1]",
+        ] {
             let refused = keys_at(&format!("http://hunter2@{far}/jwks")).unwrap_err().to_string();
             assert!(refused.starts_with("auth.jwks_url: expected https") && !refused.contains("hunter2"), "{refused}");
             assert!(keys_at(&format!("https://{far}/jwks")).is_ok(), "{far}");
         }
+    }
+
+    #[test]
+    fn by_https_the_usual_names_have_their_prefix_and_others_are_as_they_were_said() {
+        let cookie = |names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            let cookie = Cookie { kind: Some("authjs".to_owned()), names, ..Cookie::default() };
+            let CookieConfig { names, secure_only, .. } = cookie.check(true, true).unwrap();
+            (names, secure_only)
+        };
+        assert!(cookie(&[]).1);
+        assert_eq!(cookie(&["own", "__Secure-app"]), (vec!["own".to_owned(), "__Secure-app".to_owned()], false));
     }
 
     #[test]
