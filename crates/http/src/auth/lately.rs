@@ -93,19 +93,26 @@ impl Strangers {
 
     /// What it means that the database did not say who it is.
     fn failed(&self, error: &StorageError) -> NotSignedIn {
-        let now = self.clock.now();
-        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = told_at.is_some_and(|at| (TimeDelta::zero()..Self::TOLD_EVERY).contains(&(now - at)));
-        if is_told {
-            tracing::debug!(error = %Chain(error), "it cannot be looked up who is signed in");
-        } else {
-            *told_at = Some(now);
+        if self.is_news() {
             tracing::error!(error = %Chain(error), "it cannot be looked up who is signed in");
+        } else {
+            tracing::debug!(error = %Chain(error), "it cannot be looked up who is signed in");
         }
         match error {
             StorageError::Unavailable(_) => NotSignedIn::UNAVAILABLE,
             StorageError::Conflict | StorageError::Failed(_) => NotSignedIn::Failed,
         }
+    }
+
+    /// Whether it is time to say again that nobody can be looked up.
+    fn is_news(&self) -> bool {
+        let now = self.clock.now();
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = told_at.is_some_and(|at| (TimeDelta::zero()..Self::TOLD_EVERY).contains(&(now - at)));
+        if !is_told {
+            *told_at = Some(now);
+        }
+        !is_told
     }
 
     /// The answer to a question that keeps its place until then.
@@ -261,14 +268,13 @@ mod tests {
     async fn a_database_that_is_away_is_told_of_now_and_then_however_many_ask() {
         let clock = FakeClock::at(DateTime::UNIX_EPOCH);
         let strangers = Strangers::new(clock.clone());
-        let told_at = || *strangers.told_at.lock().unwrap();
-        for (second, told) in [(0, 0), (1, 0), (4, 0), (5, 5), (6, 5), (60, 60)] {
-            let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-            clock.advance((at(second) - clock.now()).to_std().unwrap());
-            let unavailable = StorageError::unavailable(std::io::Error::other("gone"));
-            assert_eq!(strangers.failed(&unavailable), NotSignedIn::UNAVAILABLE);
-            assert_eq!(told_at(), Some(at(told)), "after {second} s");
+        for (second, is_news) in [(0, true), (1, false), (4, false), (5, true), (6, false), (60, true)] {
+            let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+            clock.advance((at - clock.now()).to_std().unwrap());
+            assert_eq!(strangers.is_news(), is_news, "after {second} s");
         }
+        let unavailable = StorageError::unavailable(std::io::Error::other("gone"));
+        assert_eq!(strangers.failed(&unavailable), NotSignedIn::UNAVAILABLE);
     }
 
     #[tokio::test]

@@ -124,6 +124,7 @@ impl File {
             .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
+            .insert_header((header::VARY, "accept-encoding"))
             .insert_header((ContentType::name(), &*self.kind));
         if self.kind.starts_with("text/html") {
             // What opened it, or what it opens, has no hold of it.
@@ -135,7 +136,7 @@ impl File {
         // It says what it is in, or it would be compressed anew for everybody.
         let gzipped = if takes_gzip(request) { self.gzipped() } else { None };
         let (encoding, content) = gzipped.map_or(("identity", &self.content), |gzipped| ("gzip", gzipped));
-        answer.insert_header((header::CONTENT_ENCODING, encoding)).insert_header((header::VARY, "accept-encoding"));
+        answer.insert_header((header::CONTENT_ENCODING, encoding));
         answer.body(SizedStream::new(content.len() as u64, pieces(content.clone())))
     }
 
@@ -282,6 +283,7 @@ mod tests {
             let response = answer(Page::On, request).await;
             assert_eq!(response.status(), status, "{known}");
             assert_eq!(response.headers().get("etag").unwrap(), tag.as_str());
+            assert_eq!(response.headers().get("vary").unwrap(), "accept-encoding");
             assert_eq!(read_body(response).await.is_empty(), status == 304);
         }
     }
