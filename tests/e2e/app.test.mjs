@@ -237,20 +237,14 @@ test('while somebody types only the last answer counts', async (t) => {
   await connect(visitor, newPhone());
   await visitor.reads(`${GROUPS} groups`);
   // The answer to the first search is held back until the second one is there.
-  const held = [];
-  await visitor.page.setRequestInterception(true);
-  visitor.page.on('request', (request) => {
-    if (request.url().includes('alpha')) held.push(request);
-    else request.continue();
-  });
+  const release = await visitor.hold('alpha');
   await visitor.type('searchbox', 'Search groups', 'alpha');
   await visitor.page.waitForRequest((request) => request.url().includes('alpha'));
   const search = await visitor.find('searchbox', 'Search groups');
   await search.click({ count: 3 });
   await search.type('rocket');
   await visitor.reads('1 match');
-  // It was given up, so there is nobody left to answer.
-  for (const request of held) await request.continue().catch(() => {});
+  await release();
   const names = await visitor.page.$$eval('#panel-groups .name', (names) => names.map((name) => name.textContent));
   assert.deepEqual(names, ['🚀 Rocket']);
 });
@@ -272,6 +266,16 @@ test('a list that changes between two pages is shown anew, from its first page',
   await visitor.page.waitForSelector('#panel-contacts .rows li');
   await allTheWayDown(visitor);
   assert.ok(refused > 1, 'the second page was asked for again');
+});
+
+test('a list that is on its way says so', async (t) => {
+  const visitor = await visit(t, DEMO);
+  const release = await visitor.hold('getWhatsAppGroups');
+  await connect(visitor, newPhone());
+  await visitor.reads('Loading…');
+  await visitor.look('15-loading');
+  await release();
+  await visitor.reads(`${GROUPS} groups`);
 });
 
 test('a list says how it is, and any name fits into it', async (t) => {

@@ -30,7 +30,7 @@ export function list(kind, api, sessionName, handled, action) {
   const age = h('span');
   const hints = h('div', { class: 'hints' });
   const rows = h('ul', { class: 'rows', role: 'list' });
-  const foot = h('div', { class: 'foot' }, said.loading);
+  const foot = h('div', { class: 'foot' }, texts.loading);
   const element = h('div', { class: 'list' }, search, h('p', { class: 'summary' }, total, age), hints, rows, foot);
 
   /** The last page that was shown, of the search that it answers; nothing before the first. */
@@ -103,7 +103,7 @@ export function list(kind, api, sessionName, handled, action) {
   }
 
   function ending({ total, nextCursor }) {
-    if (nextCursor !== undefined) return said.loading;
+    if (nextCursor !== undefined) return texts.loading;
     if (total) return said.end;
     return term ? said.noMatch(term) : said.none[kind];
   }
