@@ -232,6 +232,42 @@ test('a token that is no longer good leads back to signing in', async (t) => {
   await visitor.find('button', 'Continue as alice');
 });
 
+test('whoever signs out is signed out, whatever was still on its way', async (t) => {
+  const visitor = await visit(t, DEMO);
+  const { page } = visitor;
+  const streams = [];
+  page.on('request', (request) => request.url().endsWith('/events') && streams.push(request.url()));
+  await signIn(visitor);
+  const release = await visitor.hold('initiateWhatsAppSession');
+  const asked = page.waitForRequest((request) => request.url().includes('initiateWhatsAppSession'));
+  await visitor.click('button', 'Connect');
+  await asked;
+  await visitor.click('button', 'Sign out');
+  await visitor.reads('This is a demo');
+  const answered = page.waitForResponse((response) => response.url().includes('initiateWhatsAppSession'));
+  await release();
+  await answered;
+  await signIn(visitor);
+  assert.deepEqual(streams, [], 'nobody watches the session of who has left');
+});
+
+test('a call of who has signed out does not sign out who comes next', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /401/;
+  await connect(visitor, newPhone());
+  await visitor.reads('Connected');
+  const release = await visitor.hold('restartSession');
+  await visitor.click('button', 'Restart');
+  await visitor.reads('Restarting…');
+  await visitor.click('button', 'Sign out');
+  await signIn(visitor);
+  const answered = visitor.page.waitForResponse((response) => response.status() === 401);
+  await release({ status: 401, contentType: 'application/json', body: JSON.stringify({ error: { data: { code: 'UNAUTHORIZED' } } }) });
+  await answered;
+  await visitor.page.reload();
+  await visitor.reads('Connect WhatsApp');
+});
+
 test('while somebody types only the last answer counts', async (t) => {
   const visitor = await visit(t, DEMO);
   await connect(visitor, newPhone());

@@ -106,7 +106,8 @@ class Visitor {
   }
 
   /**
-   * Holds back what the page asks for at addresses with that part, until what it returns is called.
+   * Holds back what the page asks for at addresses with that part, until what it returns is called: with an answer, or
+   * to ask the server.
    *
    * @param {string} part
    */
@@ -118,10 +119,12 @@ class Visitor {
       if (holds && request.url().includes(part)) held.push(request);
       else request.continue();
     });
-    return async () => {
+    return async (answer) => {
       holds = false;
-      // What the page has given up has nobody left to answer.
-      for (const request of held) await request.continue().catch(() => {});
+      for (const request of held) {
+        // What the page has given up has nobody left to answer.
+        await (answer ? request.respond(answer) : request.continue()).catch(() => {});
+      }
     };
   }
 

@@ -7,11 +7,10 @@ import { DEMO, TRPC } from './settings.js';
 import { announce, notice, offer, shell, show, who } from './shell.js';
 import { signIn } from './sign-in.js';
 import { explain, texts } from './texts.js';
+import { turn } from './turn.js';
 
 /** Where the token is kept, for as long as the tab is open. */
 const TOKEN = 'switchboard.token';
-
-let leave = () => {};
 
 shell(...(DEMO ? [h('a', { href: '/demo/commands' }, texts.commands)] : []));
 const kept = sessionStorage.getItem(TOKEN);
@@ -19,7 +18,7 @@ if (kept) enter(kept).catch((error) => broken(kept, error));
 else askToSignIn('');
 
 function askToSignIn(why) {
-  leave();
+  turn();
   sessionStorage.removeItem(TOKEN);
   offer();
   show(signIn(why, enter));
@@ -27,13 +26,17 @@ function askToSignIn(why) {
 
 /** Goes on with a token, wherever its user's session is. */
 async function enter(token) {
+  const mine = turn();
   const api = new Api(TRPC, token);
-  const session = await api.query('getWhatsAppSession').catch((error) => {
+  let session;
+  try {
+    session = await api.query('getWhatsAppSession', undefined, { signal: mine });
+  } catch (error) {
+    if (mine.aborted) return;
     // A token that was good once, or was just pasted: the form says which.
     if (error.code !== 'UNAUTHORIZED' || !sessionStorage.getItem(TOKEN)) throw error;
-    askToSignIn(texts.signIn.expired);
-  });
-  if (session === undefined) return;
+    return askToSignIn(texts.signIn.expired);
+  }
   sessionStorage.setItem(TOKEN, token);
   const signOut = button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' });
   offer(...userOf(token), signOut);
@@ -48,14 +51,15 @@ function broken(token, error) {
 }
 
 function offerToConnect(api, why) {
-  leave();
+  const mine = turn();
   const problem = notice();
   const connect = async () => {
     problem.say();
     try {
       const { sessionName } = await api.mutate('initiateWhatsAppSession');
-      open(api, sessionName, '');
+      if (!mine.aborted) open(api, sessionName, '');
     } catch (error) {
+      if (mine.aborted) return;
       if (error.code === 'UNAUTHORIZED') askToSignIn(texts.signIn.expired);
       else problem.say(error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error));
     }
@@ -67,25 +71,15 @@ function offerToConnect(api, why) {
   if (why) announce(why);
 }
 
-/** Shows a session, from now until somebody leaves it. */
+/** Shows a session, until something else is shown. */
 function open(api, sessionName, phone) {
-  leave();
-  const unauthorized = () => askToSignIn(texts.signIn.expired);
-  const handled = (error) => {
-    if (error.code === 'UNAUTHORIZED') unauthorized();
-    return error.code === 'UNAUTHORIZED';
-  };
-  const session = connection(api, sessionName, Boolean(phone), {
-    connected: () => accountView(api, sessionName, phone, handled),
+  const page = {
+    connected: (handled) => accountView(api, sessionName, phone, handled),
     ended: () => offerToConnect(api, texts.start.loggedOut),
-    unauthorized,
+    unauthorized: () => askToSignIn(texts.signIn.expired),
     mayLogOut: true,
-  });
-  leave = () => {
-    leave = () => {};
-    session.close();
   };
-  show(session.element);
+  show(connection(api, sessionName, Boolean(phone), page, turn()));
 }
 
 /** Whom a token names, if it says so: only to be shown. */

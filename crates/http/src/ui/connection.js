@@ -12,7 +12,8 @@ import { explain, texts } from './texts.js';
  * @typedef {{element: Node, show: (state: import('./live.js').State | undefined, ahead: number) => void, close?: () => void}} View
  *
  * @typedef {object} Page what the two pages do differently
- * @property {() => View} connected a view of the connected account
+ * @property {(handled: (error: import('./rpc.js').CallError) => boolean) => View} connected a view of the connected account,
+ *   which has its errors handled where they concern more than the account
  * @property {() => void} ended after a logout
  * @property {() => void} unauthorized
  * @property {boolean} mayLogOut
@@ -26,8 +27,10 @@ const PATIENCE = 3_000;
  * @param {string} sessionName
  * @param {boolean} paired whether a phone was linked when last seen
  * @param {Page} page
+ * @param {AbortSignal} mine until when it is shown
+ * @returns {Node}
  */
-export function connection(api, sessionName, paired, page) {
+export function connection(api, sessionName, paired, page, mine) {
   const place = h('div', { class: 'place' });
   const banner = notice();
   const wayOut = button('', leave, { class: 'quiet way-out' });
@@ -39,8 +42,9 @@ export function connection(api, sessionName, paired, page) {
   let interrupted;
   let live = start();
   const resume = () => live.hurry();
-  window.addEventListener('online', resume);
-  document.addEventListener('visibilitychange', resume);
+  window.addEventListener('online', resume, { signal: mine });
+  document.addEventListener('visibilitychange', resume, { signal: mine });
+  mine.addEventListener('abort', close);
   shows(paired ? 'account' : 'link', undefined, 0);
 
   function start() {
@@ -69,7 +73,7 @@ export function connection(api, sessionName, paired, page) {
     if (next !== kind) {
       view?.close?.();
       kind = next;
-      view = next === 'account' ? page.connected() : next === 'link' ? linkPhone(api, sessionName, handled) : message(state);
+      view = next === 'account' ? page.connected(handled) : next === 'link' ? linkPhone(api, sessionName, handled) : message(state);
       wayOut.hidden = !page.mayLogOut || kind === 'account';
       setText(wayOut, paired ? texts.logOut.yes : texts.link.cancel);
       swap(place, view.element);
@@ -119,20 +123,19 @@ export function connection(api, sessionName, paired, page) {
     banner.say(texts.problems.other, button(texts.tryAgain, goOn, { class: 'secondary' }));
   }
 
-  function handled(error) {
-    if (error.code === 'UNAUTHORIZED') page.unauthorized();
-    return error.code === 'UNAUTHORIZED';
+  function handled({ code }) {
+    // Whoever is signed in by now has another token.
+    if (code === 'UNAUTHORIZED' && !mine.aborted) page.unauthorized();
+    return code === 'UNAUTHORIZED';
   }
 
   function close() {
     clearTimeout(interrupted);
-    window.removeEventListener('online', resume);
-    document.removeEventListener('visibilitychange', resume);
     live.close();
     view?.close?.();
   }
 
-  return { element, close };
+  return element;
 }
 
 /** What a state means, from the most exact word to the least. */

@@ -66,6 +66,7 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "sign-in.js": SCRIPT,
     "sse.js": SCRIPT,
     "texts.js": SCRIPT,
+    "turn.js": SCRIPT,
     "style.css": "text/css; charset=utf-8",
     "favicon.svg": "image/svg+xml",
 };
