@@ -222,6 +222,22 @@ test('the demo has a phone of its own, and whoever comes back finds everything',
   await visitor.reads('curl');
 });
 
+test('whoever comes back to a slow server can sign out, and try again if it does not answer', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /ERR_|50\d/;
+  await signIn(visitor);
+  const release = await visitor.hold('getWhatsAppSession');
+  await visitor.page.reload();
+  await visitor.reads('One moment…');
+  await visitor.find('button', 'Sign out');
+  await visitor.look('16-one-moment');
+  await release({ status: 502, contentType: 'text/html', body: '<h1>' });
+  await visitor.reads('The server cannot be reached.');
+  await visitor.look('17-no-answer');
+  await visitor.click('button', 'Try again');
+  await visitor.reads('Connect WhatsApp');
+});
+
 test('a token that is no longer good leads back to signing in', async (t) => {
   const visitor = await visit(t, DEMO);
   visitor.expected = /401/;

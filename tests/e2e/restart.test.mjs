@@ -8,11 +8,17 @@ import { serve } from './server.mjs';
 
 const server = await serve();
 
-/** Signs in with a token, as people do before `serve`, and connects. */
-async function connecting(t, user) {
+/** Signs in with a token, as people do before `serve`. */
+async function signedIn(t, token) {
   const visitor = await visit(t, server.url);
-  await visitor.type('textbox', 'Access token', server.token(user));
+  await visitor.type('textbox', 'Access token', token);
   await visitor.page.keyboard.press('Enter');
+  return visitor;
+}
+
+/** Signs in, and connects. */
+async function connecting(t, user) {
+  const visitor = await signedIn(t, server.token(user));
   await visitor.click('button', 'Connect');
   return visitor;
 }
@@ -27,6 +33,35 @@ test('whoever has a token signs in with it, and whoever has none is told', async
   await visitor.click('button', 'Sign in');
   await visitor.reads('This token is not accepted.');
   await visitor.look('31-token-refused');
+});
+
+test('whoever may only read is told, and stays signed in', async (t) => {
+  const user = newUser();
+  const owner = await connecting(t, user);
+  await owner.scannedText();
+  const visitor = await signedIn(t, server.token(user, 'read'));
+  visitor.expected = /403/;
+  await visitor.reads('This token does not allow that.');
+  await visitor.look('36-not-allowed');
+  await visitor.find('button', 'Sign out');
+  await visitor.page.reload();
+  await visitor.reads('This token does not allow that.');
+});
+
+test('whoever asked too often is tried again, and not told that another window goes on', async (t) => {
+  const visitor = await signedIn(t, server.token(newUser()));
+  visitor.expected = /429/;
+  let refused = 0;
+  await visitor.page.setRequestInterception(true);
+  visitor.page.on('request', (request) => {
+    if (!request.url().endsWith('/events') || refused++) return request.continue();
+    const body = JSON.stringify({ status: 429, code: 'rate_limited' });
+    return request.respond({ status: 429, headers: { 'retry-after': '4' }, contentType: 'application/problem+json', body });
+  });
+  await visitor.click('button', 'Connect');
+  await visitor.reads('The connection is interrupted. Trying again…');
+  assert.doesNotMatch(await visitor.shown(), /another window/);
+  await visitor.scannedText();
 });
 
 test('a code that WAHA replaces is replaced on the screen, and the new one works', async (t) => {

@@ -14,7 +14,7 @@ const TOKEN = 'switchboard.token';
 
 shell(...(DEMO ? [h('a', { href: '/demo/commands' }, texts.commands)] : []));
 const kept = sessionStorage.getItem(TOKEN);
-if (kept) enter(kept).catch((error) => broken(kept, error));
+if (kept) comeBack(kept);
 else askToSignIn('');
 
 function askToSignIn(why) {
@@ -22,6 +22,15 @@ function askToSignIn(why) {
   sessionStorage.removeItem(TOKEN);
   offer();
   show(signIn(why, enter));
+}
+
+/** Goes on with the token of before a reload. */
+function comeBack(token) {
+  const go = () =>
+    enter(token).catch((error) => stuck(texts.product, explain(error), button(texts.tryAgain, go, { class: 'primary' })));
+  offerToSignOut(token);
+  show(h('p', { class: 'busy' }, texts.busy));
+  go();
 }
 
 /** Goes on with a token, wherever its user's session is. */
@@ -38,16 +47,19 @@ async function enter(token) {
     return askToSignIn(texts.signIn.expired);
   }
   sessionStorage.setItem(TOKEN, token);
-  const signOut = button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' });
-  offer(...userOf(token), signOut);
+  offerToSignOut(token);
   if (session) open(api, session.sessionName, session.phoneNumber);
   else offerToConnect(api, '');
 }
 
-function broken(token, error) {
-  const again = () => enter(token).catch((error) => broken(token, error));
-  const way = button(texts.tryAgain, again, { class: 'primary' });
-  show(h('section', { class: 'card narrow' }, heading(1, texts.product), h('p', { class: 'lead', role: 'alert' }, explain(error)), way));
+function offerToSignOut(token) {
+  offer(...userOf(token), button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' }));
+}
+
+/** Says what keeps the page from going on. */
+function stuck(title, text, ...ways) {
+  turn();
+  show(h('section', { class: 'card narrow' }, heading(1, title), h('p', { class: 'lead', role: 'alert' }, text), ...ways));
 }
 
 function offerToConnect(api, why) {
@@ -77,6 +89,7 @@ function open(api, sessionName, phone) {
     connected: (handled) => accountView(api, sessionName, phone, handled),
     ended: () => offerToConnect(api, texts.start.loggedOut),
     unauthorized: () => askToSignIn(texts.signIn.expired),
+    forbidden: () => stuck(texts.forbidden, explain({ code: 'FORBIDDEN' })),
     mayLogOut: true,
   };
   show(connection(api, sessionName, Boolean(phone), page, turn()));

@@ -40,7 +40,7 @@ async function connect(api) {
   }
   // The link may have been opened again meanwhile, with another token.
   if (mine.aborted) return;
-  const page = { connected, ended: expired, unauthorized: expired, mayLogOut: false };
+  const page = { connected, ended: expired, unauthorized: expired, forbidden: expired, mayLogOut: false };
   show(connection(api, sessionName, false, page, turn()));
 }
 

@@ -16,6 +16,7 @@ import { explain, texts } from './texts.js';
  *   which has its errors handled where they concern more than the account
  * @property {() => void} ended after a logout
  * @property {() => void} unauthorized
+ * @property {() => void} forbidden the token is good, but not for this
  * @property {boolean} mayLogOut
  */
 
@@ -113,7 +114,8 @@ export function connection(api, sessionName, paired, page, mine) {
   }
 
   function onProblem({ status }) {
-    if (status === 401 || status === 403) return page.unauthorized();
+    if (status === 401) return page.unauthorized();
+    if (status === 403) return page.forbidden();
     if (status === 404) return page.ended();
     const goOn = () => {
       banner.say();

@@ -27,6 +27,8 @@ const TIMING = {
   silence: 45_000,
   retry: 1_000,
   longest: 10_000,
+  /** The longest that a server is believed which asks to be left alone: limits are for a minute. */
+  longestAsked: 60_000,
 };
 
 /**
@@ -41,6 +43,8 @@ export function watch(url, token, watcher, timing = TIMING) {
   const closed = new AbortController();
   const reader = new EventReader();
   let failures = 0;
+  /** For how long the server asked to be left alone, in milliseconds. */
+  let asked = 0;
   let hurry = () => {};
 
   /** Whether it is over. */
@@ -53,7 +57,10 @@ export function watch(url, token, watcher, timing = TIMING) {
       const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
       if (reader.lastEventId) headers['last-event-id'] = reader.lastEventId;
       const response = await fetch(url, { headers, cache: 'no-store', signal: broken.signal });
-      if (!response.ok) return refused({ ...(await problemIn(response)), status: response.status });
+      if (!response.ok) {
+        asked = retryAfter(response);
+        return refused({ ...(await problemIn(response)), status: response.status });
+      }
       // What was seen last was the end.
       if (response.status === 204) return over();
       const ahead = clockOf(response);
@@ -103,17 +110,19 @@ export function watch(url, token, watcher, timing = TIMING) {
   /** Whether to leave it at that: what a server cannot do now, it may do later. */
   function refused(problem) {
     if (closed.signal.aborted) return true;
-    if (!(problem.status < 500)) return false;
+    if (mayPass(problem)) return false;
     watcher.onProblem(problem);
     return true;
   }
 
   function pause() {
     const longest = Math.min((reader.retry ?? timing.retry) * 2 ** Math.min(failures, 10), timing.longest);
+    // All pages of a restarted server do not come back at once.
+    const wait = longest * (0.5 + Math.random() / 2) + Math.min(asked, timing.longestAsked);
     failures += 1;
+    asked = 0;
     return new Promise((resolve) => {
-      // All pages of a restarted server do not come back at once.
-      const timer = setTimeout(resolve, longest * (0.5 + Math.random() / 2));
+      const timer = setTimeout(resolve, wait);
       hurry = () => {
         clearTimeout(timer);
         resolve();
@@ -140,6 +149,16 @@ export function watch(url, token, watcher, timing = TIMING) {
     /** Tries at once, if it is waiting to. */
     hurry: () => hurry(),
   };
+}
+
+/** Too often is not for ever, unless it is that another page has taken the place of this one. */
+function mayPass({ status, code }) {
+  return !(status < 500) || (status === 429 && code !== 'too_many_streams');
+}
+
+/** In milliseconds; what is no number of seconds is nothing. */
+function retryAfter(response) {
+  return Math.max(0, Number(response.headers.get('retry-after')) * 1000 || 0);
 }
 
 async function problemIn(response) {

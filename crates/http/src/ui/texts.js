@@ -18,6 +18,7 @@ export const texts = {
   busy: 'One moment…',
   tryAgain: 'Try again',
   loading: 'Loading…',
+  forbidden: 'Not with this token',
   commands: 'The same in a terminal',
 
   signIn: {
