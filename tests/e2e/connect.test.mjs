@@ -24,13 +24,23 @@ test('whoever is sent a link scans, sees that it worked, and leaves no token beh
   await visitor.look('21-connected');
 });
 
-test('a phone number will do, too', async (t) => {
+test('a phone number will do, too, once it is the right one', async (t) => {
   const visitor = await visit(t, link(server.token(newUser(), 'connect')));
   const phone = newPhone();
   await visitor.scannedText();
   await visitor.click('button', 'Link with a phone number instead');
-  await visitor.type('textbox', 'Your WhatsApp number', `+${phone}`);
+  const mistyped = newPhone();
+  await visitor.type('textbox', 'Your WhatsApp number', `+${mistyped}`);
   await visitor.click('button', 'Get a code');
+  await visitor.reads(`It is for +${mistyped} only.`);
+  await visitor.click('button', 'Use another number');
+  assert.match(await visitor.focused(), /^INPUT/);
+  const field = await visitor.find('textbox', 'Your WhatsApp number');
+  await field.click({ count: 3 });
+  await field.type(`+${phone}`);
+  await visitor.page.keyboard.press('Enter');
+  await visitor.reads(`It is for +${phone} only.`);
+  await visitor.look('26-pairing-code');
   const code = await visitor.page.waitForSelector('.code:not(:empty)', { visible: true });
   await scan(server.waha, await code.evaluate((code) => code.textContent), phone);
   await visitor.reads(`You are connected as +${phone}`);

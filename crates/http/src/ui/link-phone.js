@@ -80,12 +80,21 @@ function pairingCode(api, sessionName, handled, otherWay) {
     submit,
   );
   const letters = h('output', { class: 'code', tabindex: -1 });
+  const asked = h('p', { class: 'hint' });
   const again = button(link.anotherCode, () => ask(), { class: 'quiet' });
-  const answer = h('div', { class: 'answer', hidden: true }, h('h2', {}, link.codeTitle), letters, steps(link.codeSteps), again);
+  const answer = h(
+    'div',
+    { class: 'answer', hidden: true },
+    h('h2', {}, link.codeTitle),
+    h('div', {}, letters, asked),
+    steps(link.codeSteps),
+    h('div', { class: 'others' }, again, button(link.anotherNumber, useAnother, { class: 'quiet' })),
+  );
   const element = h('div', { class: 'pairing', hidden: true }, form, answer, problem.element, otherWay);
 
   function ask(event) {
     event?.preventDefault();
+    const from = event ? form : answer;
     return once(event ? submit : again, async () => {
       problem.say();
       if (!/\d/.test(phone.value)) {
@@ -93,23 +102,33 @@ function pairingCode(api, sessionName, handled, otherWay) {
         return phone.focus();
       }
       try {
-        const { code } = await api.mutate('requestPairingCode', { sessionName, phoneNumber: phone.value });
-        show(code);
+        const phoneNumber = phone.value;
+        const { code } = await api.mutate('requestPairingCode', { sessionName, phoneNumber });
+        if (!from.hidden) show(code, phoneNumber);
       } catch (error) {
-        if (handled(error)) return;
+        // Whoever is writing another number by now does not want to hear of this one.
+        if (handled(error) || from.hidden) return;
         problem.say(error.code === 'BAD_REQUEST' ? texts.problems.phone : explain(error));
         if (error.code === 'BAD_REQUEST') phone.focus();
       }
     });
   }
 
-  function show(code) {
+  function show(code, phoneNumber) {
     letters.textContent = code;
+    asked.textContent = link.codeFor(phoneNumber.trim());
     // Letter by letter, or it is read out as a word.
     letters.setAttribute('aria-label', link.code([...code].join(' ')));
     form.hidden = true;
     answer.hidden = false;
     letters.focus();
+  }
+
+  function useAnother() {
+    problem.say();
+    answer.hidden = true;
+    form.hidden = false;
+    phone.focus();
   }
 
   return { element, focus: () => (answer.hidden ? phone : letters).focus() };
