@@ -248,6 +248,27 @@ test('a token that is no longer good leads back to signing in', async (t) => {
   await visitor.find('button', 'Continue as alice');
 });
 
+test('who pretends to scan is told if that comes to nothing', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /ERR_INTERNET_DISCONNECTED/;
+  await visitor.page.setOfflineMode(true);
+  await visitor.click('button', 'Continue as alice');
+  await visitor.reads('The server cannot be reached.');
+  await visitor.page.setOfflineMode(false);
+  await signIn(visitor);
+  await visitor.click('button', 'Connect');
+  await visitor.scannedText();
+  const release = await visitor.hold('/demo/scan');
+  const asked = visitor.page.waitForRequest((request) => request.url().endsWith('/demo/scan'));
+  await visitor.click('button', 'Pretend to scan');
+  await asked;
+  await release({ status: 200, contentType: 'application/json', body: '{"success":false}' });
+  await visitor.reads('There is no code to scan at this moment.');
+  await visitor.look('18-nothing-to-scan');
+  await visitor.click('button', 'Pretend to scan');
+  await visitor.reads('Connected');
+});
+
 test('whoever signs out is signed out, whatever was still on its way', async (t) => {
   const visitor = await visit(t, DEMO);
   const { page } = visitor;

@@ -6,7 +6,7 @@ import { Api } from './rpc.js';
 import { DEMO, TRPC } from './settings.js';
 import { announce, notice, offer, shell, show, who } from './shell.js';
 import { signIn } from './sign-in.js';
-import { explain, texts } from './texts.js';
+import { explain, explainConnecting, texts } from './texts.js';
 import { turn } from './turn.js';
 
 /** Where the token is kept, for as long as the tab is open. */
@@ -73,7 +73,7 @@ function offerToConnect(api, why) {
     } catch (error) {
       if (mine.aborted) return;
       if (error.code === 'UNAUTHORIZED') askToSignIn(texts.signIn.expired);
-      else problem.say(error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error));
+      else problem.say(explainConnecting(error));
     }
   };
   const said = why ? [h('p', { class: 'said' }, why)] : [];

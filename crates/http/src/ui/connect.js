@@ -4,7 +4,7 @@ import { button, h, heading } from './dom.js';
 import { Api } from './rpc.js';
 import { TRPC } from './settings.js';
 import { announce, shell, show } from './shell.js';
-import { explain, texts } from './texts.js';
+import { explainConnecting, texts } from './texts.js';
 import { turn } from './turn.js';
 
 const { connectPage: said } = texts;
@@ -35,8 +35,7 @@ async function connect(api) {
   } catch (error) {
     if (mine.aborted) return;
     if (error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN') return expired();
-    const text = error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error);
-    return tell(said.title, text, button(texts.tryAgain, () => connect(api), { class: 'primary' }));
+    return tell(said.title, explainConnecting(error), button(texts.tryAgain, () => connect(api), { class: 'primary' }));
   }
   // The link may have been opened again meanwhile, with another token.
   if (mine.aborted) return;

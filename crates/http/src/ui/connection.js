@@ -5,7 +5,7 @@ import { watch } from './live.js';
 import { logOut } from './log-out.js';
 import { eventsOf } from './settings.js';
 import { announce, notice } from './shell.js';
-import { explain, texts } from './texts.js';
+import { explain, explainConnecting, texts } from './texts.js';
 
 /**
  * What can be shown: a view of a state, that can show the next state too.
@@ -91,7 +91,7 @@ export function connection(api, sessionName, paired, page, mine) {
       try {
         await api.mutate('initiateWhatsAppSession');
       } catch (error) {
-        if (!handled(error)) problem.say(error.code === 'NETWORK' ? explain(error) : texts.problems.connect);
+        if (!handled(error)) problem.say(explainConnecting(error));
       }
     };
     const way = label ? [button(label, again, { class: 'primary' })] : [];

@@ -1,7 +1,7 @@
 // Linking a phone: the QR code as it changes, or a pairing code.
 import { button, h, heading, once, setText } from './dom.js';
 import { DEMO, demoCall } from './settings.js';
-import { announce, notice } from './shell.js';
+import { notice } from './shell.js';
 import { explain, texts } from './texts.js';
 
 const { link } = texts;
@@ -17,7 +17,7 @@ export function linkPhone(api, sessionName, handled) {
   const byQr = qrCode(usePhone);
   const byPhone = pairingCode(api, sessionName, handled, useCode);
   const title = heading(1, link.title);
-  const demo = DEMO ? [pretend(sessionName)] : [];
+  const demo = DEMO ? pretend(sessionName) : [];
   const element = h('section', { class: 'card link' }, title, byQr.element, byPhone.element, ...demo);
 
   function useQr(yes) {
@@ -139,12 +139,15 @@ function steps(list) {
 }
 
 function pretend(sessionName) {
+  const problem = notice();
   const scan = async () => {
+    problem.say();
     try {
-      await demoCall('scan', { sessionName });
-    } catch {
-      announce(texts.problems.other);
+      const { success } = await demoCall('scan', { sessionName });
+      if (!success) problem.say(link.nothingToScan);
+    } catch (error) {
+      problem.say(explain(error));
     }
   };
-  return h('p', { class: 'demo-note' }, link.demo, button(link.pretend, scan, { class: 'secondary' }));
+  return [h('p', { class: 'demo-note' }, link.demo, button(link.pretend, scan, { class: 'secondary' })), problem.element];
 }

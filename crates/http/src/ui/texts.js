@@ -83,6 +83,7 @@ export const texts = {
     anotherNumber: 'Use another number',
     demo: 'In the demo, a pretended phone scans for you.',
     pretend: 'Pretend to scan',
+    nothingToScan: 'There is no code to scan at this moment. Try again once it is shown.',
     cancel: 'Cancel',
   },
 
@@ -253,9 +254,12 @@ export const texts = {
   },
 };
 
-/** A failed call in plain words, with what to do. */
-export function explain(error) {
-  const { reasons, codes, other, retryAfter } = texts.problems;
+/** A failed call in plain words, with what to do; `other` of what there are no words for. */
+export function explain(error, other = texts.problems.other) {
+  const { reasons, codes, retryAfter } = texts.problems;
   const text = reasons[error.reason] ?? codes[error.code] ?? other;
   return error.code === 'TOO_MANY_REQUESTS' && error.retryAfter ? `${text} ${retryAfter(error.retryAfter)}` : text;
 }
+
+/** The same of a try to connect. */
+export const explainConnecting = (error) => explain(error, texts.problems.connect);
