@@ -60,6 +60,15 @@ test('a link that is too old, or is not whole, says so and what to do', async (t
   await visitor.scannedText();
 });
 
+test('who is asked for a passkey is told whom to turn to', async (t) => {
+  const user = newUser();
+  const visitor = await visit(t, link(server.token(user, 'connect')));
+  await visitor.scannedText();
+  await post(`${server.waha}/fake/sessions/${await server.sessionOf(user)}/status`, { status: 'PASSKEY_REQUIRED' });
+  await visitor.reads('Tell whoever sent you this link.');
+  await visitor.look('27-passkey');
+});
+
 test('who comes too late for the codes asks for a new one', async (t) => {
   const user = newUser();
   const token = server.token(user, 'connect');

@@ -103,14 +103,25 @@ test('a server that is killed and started again is found again, with whatever ha
   await visitor.look('33-unlinked');
 });
 
+test('who is asked for a passkey, which this page cannot take, can begin anew', async (t) => {
+  const user = newUser();
+  const visitor = await connecting(t, user);
+  await visitor.scannedText();
+  const status = `${server.waha}/fake/sessions/${await server.sessionOf(user)}/status`;
+  await post(status, { status: 'PASSKEY_REQUIRED' });
+  await visitor.reads('WhatsApp asks for your passkey');
+  await visitor.look('34-passkey');
+  await post(status, { status: 'PASSKEY_CONFIRMATION_REQUIRED' });
+  await visitor.click('button', 'Cancel');
+  await visitor.click('button', 'Connect');
+  await visitor.scannedText();
+});
+
 test('words that nobody knows yet are shown, and pass', async (t) => {
   const user = newUser();
   const visitor = await connecting(t, user);
   await visitor.scannedText();
   const name = await server.sessionOf(user);
-  await post(`${server.waha}/fake/sessions/${name}/status`, { status: 'PASSKEY_CONFIRMATION_REQUIRED' });
-  await visitor.reads('Confirm on your phone');
-  await visitor.look('34-passkey');
   await post(`${server.waha}/fake/sessions/${name}/status`, { status: 'SOMETHING_NEW' });
   await visitor.reads('SOMETHING_NEW');
   await visitor.look('35-unknown');

@@ -55,7 +55,7 @@ export function connection(api, sessionName, paired, page, mine) {
   function onState(state, ahead) {
     banner.say(state.reason === 'waha_unreachable' ? texts.status.unreachable : '');
     if (state.status === 'WORKING') paired = true;
-    if (state.status === 'SCAN_QR_CODE' || state.reason === 'logged_out') paired = false;
+    if (isUnpaired(state)) paired = false;
     shows(kindOf(state), state, ahead);
     const said = texts.status.said[state.status];
     if (said && state.status !== status) announce(said);
@@ -84,7 +84,8 @@ export function connection(api, sessionName, paired, page, mine) {
 
   /** A state in words, with the way out of it. */
   function message(state) {
-    const { title, text, button: label } = meaning(state);
+    const { title, text, textForLink, button: label } = meaning(state);
+    const said = page.mayLogOut ? text : (textForLink ?? text);
     const problem = notice();
     const again = async () => {
       problem.say();
@@ -95,8 +96,8 @@ export function connection(api, sessionName, paired, page, mine) {
       }
     };
     const way = label ? [button(label, again, { class: 'primary' })] : [];
-    announce(`${title}. ${text}`);
-    const element = h('section', { class: 'card message' }, heading(1, title), h('p', { class: 'lead' }, text), ...way, problem.element);
+    announce(`${title}. ${said}`);
+    const element = h('section', { class: 'card message' }, heading(1, title), h('p', { class: 'lead' }, said), ...way, problem.element);
     return { element, show() {} };
   }
 
@@ -138,6 +139,11 @@ export function connection(api, sessionName, paired, page, mine) {
   }
 
   return element;
+}
+
+/** Whether WhatsApp waits for somebody to link a phone, or has forgotten the one that was. */
+function isUnpaired({ status, reason }) {
+  return status === 'SCAN_QR_CODE' || status.startsWith('PASSKEY_') || reason === 'logged_out';
 }
 
 /** What a state means, from the most exact word to the least. */

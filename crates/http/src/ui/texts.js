@@ -13,6 +13,13 @@ function span(seconds) {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`;
 }
 
+/** Only WhatsApp's own pages can ask a browser for it, and whoever runs WAHA can hand it over. */
+const passkey = {
+  title: 'WhatsApp asks for your passkey',
+  text: 'This account is protected with a passkey, which cannot be given on this page. Cancel and try again; if WhatsApp asks once more, tell whoever runs this page.',
+  textForLink: 'This account is protected with a passkey, which cannot be given on this page. Tell whoever sent you this link.',
+};
+
 export const texts = {
   product: 'Switchboard',
   busy: 'One moment…',
@@ -107,6 +114,8 @@ export const texts = {
       },
     },
     statuses: {
+      PASSKEY_REQUIRED: passkey,
+      PASSKEY_CONFIRMATION_REQUIRED: passkey,
       FAILED: {
         title: 'That did not work',
         text: 'WhatsApp ended the connection. Ask for a new code and scan it again.',
@@ -119,14 +128,6 @@ export const texts = {
       },
     },
     actions: {
-      complete_passkey: {
-        title: 'Confirm it is you',
-        text: 'WhatsApp wants your passkey before it links this device. Look at your phone and complete what it asks for.',
-      },
-      confirm_passkey: {
-        title: 'Confirm on your phone',
-        text: 'WhatsApp waits for you to confirm this new device on your phone.',
-      },
       connect: {
         title: 'Not connected',
         text: 'Connect again to go on.',
