@@ -69,6 +69,25 @@ test('who is asked for a passkey is told whom to turn to', async (t) => {
   await visitor.look('27-passkey');
 });
 
+test('a logout elsewhere is told, before the scan and after, and the link goes on', async (t) => {
+  const user = newUser();
+  const visitor = await visit(t, link(server.token(user, 'connect')));
+  const logOut = async () => {
+    const headers = { authorization: `Bearer ${server.token(user)}` };
+    const answer = await fetch(`${server.url}/v1/sessions/${await server.sessionOf(user)}`, { method: 'DELETE', headers });
+    assert.equal(answer.status, 204);
+  };
+  await visitor.scannedText();
+  await logOut();
+  await visitor.reads('This connection was ended elsewhere.');
+  await visitor.click('button', 'Connect again');
+  await scan(server.waha, await visitor.scannedText(), newPhone());
+  await visitor.reads('You are connected');
+  await logOut();
+  await visitor.reads('This connection was ended elsewhere.');
+  await visitor.look('28-ended-elsewhere');
+});
+
 test('who comes too late for the codes asks for a new one', async (t) => {
   const user = newUser();
   const token = server.token(user, 'connect');
@@ -80,4 +99,7 @@ test('who comes too late for the codes asks for a new one', async (t) => {
   await again.click();
   const text = await visitor.scannedText();
   assert.notEqual(text, first);
+  // The page has watched it begin.
+  await visitor.reads('New code in');
+  await visitor.look('25-new-code');
 });

@@ -39,7 +39,7 @@ async function connect(api) {
   }
   // The link may have been opened again meanwhile, with another token.
   if (mine.aborted) return;
-  const page = { connected, ended: expired, unauthorized: expired, forbidden: expired, mayLogOut: false };
+  const page = { connected, ended: () => ended(api), unauthorized: expired, forbidden: expired, mayLogOut: false };
   show(connection(api, sessionName, false, page, turn()));
 }
 
@@ -57,6 +57,11 @@ function connected() {
       text.textContent = now;
     },
   };
+}
+
+/** The session is gone, though the link may be good for another one. */
+function ended(api) {
+  tell(said.endedTitle, said.ended, button(said.again, () => connect(api), { class: 'primary' }));
 }
 
 function expired() {
