@@ -9,7 +9,7 @@ import { explain, explainConnecting, texts } from './texts.js';
 
 /**
  * What can be shown: a view of a state, that can show the next state too.
- * @typedef {{element: Node, show: (state: import('./live.js').State | undefined, ahead: number) => void, close?: () => void}} View
+ * @typedef {{element: Node, show: (state: import('./live.js').State | undefined) => void, close?: () => void}} View
  *
  * @typedef {object} Page what the two pages do differently
  * @property {(handled: (error: import('./rpc.js').CallError) => boolean) => View} connected a view of the connected account,
@@ -46,17 +46,17 @@ export function connection(api, sessionName, paired, page, mine) {
   window.addEventListener('online', resume, { signal: mine });
   document.addEventListener('visibilitychange', resume, { signal: mine });
   mine.addEventListener('abort', close);
-  shows(paired ? 'account' : 'link', undefined, 0);
+  shows(paired ? 'account' : 'link');
 
   function start() {
     return watch(eventsOf(sessionName), api.token, { onState, onConnection, onEnd: page.ended, onProblem });
   }
 
-  function onState(state, ahead) {
+  function onState(state) {
     banner.say(state.reason === 'waha_unreachable' ? texts.status.unreachable : '');
     if (state.status === 'WORKING') paired = true;
     if (isUnpaired(state)) paired = false;
-    shows(kindOf(state), state, ahead);
+    shows(kindOf(state), state);
     const said = texts.status.said[state.status];
     if (said && state.status !== status) announce(said);
     status = state.status;
@@ -70,7 +70,7 @@ export function connection(api, sessionName, paired, page, mine) {
     return `message ${status} ${reason} ${action}`;
   }
 
-  function shows(next, state, ahead) {
+  function shows(next, state) {
     if (next !== kind) {
       view?.close?.();
       kind = next;
@@ -79,7 +79,7 @@ export function connection(api, sessionName, paired, page, mine) {
       setText(wayOut, paired ? texts.logOut.yes : texts.link.cancel);
       swap(place, view.element);
     }
-    view.show(state, ahead);
+    view.show(state);
   }
 
   /** A state in words, with the way out of it. */

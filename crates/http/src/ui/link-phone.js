@@ -1,4 +1,5 @@
 // Linking a phone: the QR code as it changes, or a pairing code.
+import { now } from './clock.js';
 import { button, h, heading, once, setText } from './dom.js';
 import { DEMO, demoCall } from './settings.js';
 import { notice } from './shell.js';
@@ -42,7 +43,7 @@ function qrCode(otherWay) {
 
   const timer = setInterval(tick, 250);
   function tick() {
-    const left = (expiresAt - Date.now()) / 1000;
+    const left = (expiresAt - now()) / 1000;
     const known = !image.hidden && !Number.isNaN(left);
     setText(countdown, known ? (left > 0 ? link.next(left) : link.nextSoon) : '\u00a0');
     frame.classList.toggle('fading', known && left <= 0);
@@ -51,14 +52,14 @@ function qrCode(otherWay) {
   return {
     element,
     /** Shows what there is to scan in this state. */
-    show(state, ahead) {
+    show(state) {
       const { status, qr, qrExpiresAt } = state ?? {};
       image.hidden = !qr;
       waiting.hidden = Boolean(qr);
       setText(waiting, status === 'SCAN_QR_CODE' ? link.preparing : link.starting);
       const picture = `data:image/png;base64,${qr}`;
       if (qr && image.getAttribute('src') !== picture) image.src = picture;
-      expiresAt = Date.parse(qrExpiresAt) - ahead;
+      expiresAt = Date.parse(qrExpiresAt);
       tick();
     },
     close: () => clearInterval(timer),

@@ -1,4 +1,5 @@
 // One list with its search: found as it is typed, and longer the further down one looks.
+import { now } from './clock.js';
 import { button, h, setText, words } from './dom.js';
 import { announce } from './shell.js';
 import { explain, texts } from './texts.js';
@@ -129,7 +130,7 @@ export function list(kind, api, sessionName, handled, action) {
 
   function showAge() {
     const synced = Date.parse(page?.syncedAt);
-    setText(age, Number.isNaN(synced) ? '' : `, ${said.age((Date.now() - synced) / 1000)}`);
+    setText(age, Number.isNaN(synced) ? '' : `, ${said.age((now() - synced) / 1000)}`);
   }
 
   return {

@@ -1,4 +1,5 @@
 // A session's state as it changes, for as long as somebody watches.
+import { hear } from './clock.js';
 import { EventReader } from './sse.js';
 
 /**
@@ -15,7 +16,7 @@ import { EventReader } from './sse.js';
  * @property {string} [code]
  *
  * @typedef {object} Watcher
- * @property {(state: State, ahead: number) => void} onState `ahead`: by how much the server's clock is ahead, in ms
+ * @property {(state: State) => void} onState
  * @property {(connected: boolean) => void} onConnection
  * @property {() => void} onEnd after a logout: nothing more will come
  * @property {(problem: Problem) => void} onProblem nothing more will come, for a reason
@@ -63,7 +64,7 @@ export function watch(url, token, watcher, timing = TIMING) {
       }
       // What was seen last was the end.
       if (response.status === 204) return over();
-      const ahead = clockOf(response);
+      hear(response);
       const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
       reader.restart();
       for (;;) {
@@ -72,7 +73,7 @@ export function watch(url, token, watcher, timing = TIMING) {
         clearTimeout(silence);
         silence = setTimeout(giveUp, timing.silence);
         for (const event of reader.read(value)) {
-          if (take(event, ahead)) return true;
+          if (take(event)) return true;
         }
       }
     } catch {
@@ -85,7 +86,7 @@ export function watch(url, token, watcher, timing = TIMING) {
   }
 
   /** Whether it was the last one. */
-  function take({ type, data }, ahead) {
+  function take({ type, data }) {
     if (closed.signal.aborted) return true;
     if (type === 'end') return over();
     if (type !== 'status' && type !== 'error') return false;
@@ -98,7 +99,7 @@ export function watch(url, token, watcher, timing = TIMING) {
     if (type === 'error') return refused(said);
     failures = 0;
     watcher.onConnection(true);
-    watcher.onState(said, ahead);
+    watcher.onState(said);
     return false;
   }
 
@@ -167,10 +168,4 @@ async function problemIn(response) {
   } catch {
     return {};
   }
-}
-
-/** By how many ms the server's clock is ahead. Its date says no more than the second. */
-function clockOf(response) {
-  const ahead = Date.parse(response.headers.get('date') ?? '') + 500 - Date.now();
-  return Math.abs(ahead) > 1_500 ? ahead : 0;
 }

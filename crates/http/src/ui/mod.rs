@@ -51,6 +51,7 @@ macro_rules! assets {
 const ASSETS: &[(&str, &str, &str)] = assets! {
     "account.js": SCRIPT,
     "app.js": SCRIPT,
+    "clock.js": SCRIPT,
     "connect.js": SCRIPT,
     "connection.js": SCRIPT,
     "dialog.js": SCRIPT,
