@@ -305,6 +305,24 @@ test('a call of who has signed out does not sign out who comes next', async (t) 
   await visitor.reads('Connect WhatsApp');
 });
 
+test('lists that nobody sees any more are not asked for', async (t) => {
+  const visitor = await visit(t, DEMO);
+  await connect(visitor, newPhone());
+  await visitor.reads(`${GROUPS} groups`);
+  const lists = [];
+  const release = await visitor.hold('refreshDirectory');
+  const asked = visitor.page.waitForRequest((request) => request.url().includes('refreshDirectory'));
+  await visitor.click('button', 'Refresh');
+  await asked;
+  await visitor.click('button', 'Sign out');
+  visitor.page.on('request', (request) => /getWhatsApp(Groups|Contacts)/.test(request.url()) && lists.push(request.url()));
+  const answered = visitor.page.waitForResponse((response) => response.url().includes('refreshDirectory'));
+  await release({ status: 200, contentType: 'application/json', body: '{"result":{"data":{"success":true}}}' });
+  await answered;
+  await signIn(visitor);
+  assert.deepEqual(lists, []);
+});
+
 test('while somebody types only the last answer counts', async (t) => {
   const visitor = await visit(t, DEMO);
   await connect(visitor, newPhone());
