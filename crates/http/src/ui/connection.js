@@ -35,7 +35,7 @@ export function connection(api, sessionName, paired, page, mine) {
   const place = h('div', { class: 'place' });
   const banner = notice();
   const wayOut = button('', leave, { class: 'quiet way-out' });
-  const element = h('div', { class: 'connection' }, banner.element, place, wayOut);
+  const element = h('div', { class: 'connection' }, place, wayOut, banner.element);
   /** @type {View | undefined} */
   let view;
   let kind = '';
