@@ -41,11 +41,11 @@ test('whoever may only read is told, and stays signed in', async (t) => {
   await owner.scannedText();
   const visitor = await signedIn(t, server.token(user, 'read'));
   visitor.expected = /403/;
-  await visitor.reads('This token does not allow that.');
+  await visitor.reads('This token is not enough');
   await visitor.look('36-not-allowed');
   await visitor.find('button', 'Sign out');
   await visitor.page.reload();
-  await visitor.reads('This token does not allow that.');
+  await visitor.reads('This token is not enough');
 });
 
 test('whoever asked too often is tried again, and not told that another window goes on', async (t) => {

@@ -89,7 +89,7 @@ function open(api, sessionName, phone) {
     connected: (handled) => accountView(api, sessionName, phone, handled),
     ended: () => offerToConnect(api, texts.start.loggedOut),
     unauthorized: () => askToSignIn(texts.signIn.expired),
-    forbidden: () => stuck(texts.forbidden, explain({ code: 'FORBIDDEN' })),
+    forbidden: () => stuck(texts.forbidden.title, texts.forbidden.text),
     mayLogOut: true,
   };
   show(connection(api, sessionName, Boolean(phone), page, turn()));

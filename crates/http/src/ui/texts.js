@@ -25,7 +25,10 @@ export const texts = {
   busy: 'One moment…',
   tryAgain: 'Try again',
   loading: 'Loading…',
-  forbidden: 'Not with this token',
+  forbidden: {
+    title: 'This token is not enough',
+    text: 'It does not allow this page to show your connection. Ask whoever gave it to you for one that does, and sign in with that.',
+  },
   commands: 'The same in a terminal',
 
   signIn: {
