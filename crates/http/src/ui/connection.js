@@ -122,6 +122,7 @@ export function connection(api, sessionName, paired, page, mine) {
       banner.say();
       live = start();
     };
+    // Of its kind, only that another page has taken the place of this one is told.
     if (status === 429) return banner.say(texts.status.takenOver, button(texts.status.takeBack, goOn, { class: 'secondary' }));
     banner.say(texts.problems.other, button(texts.tryAgain, goOn, { class: 'secondary' }));
   }
