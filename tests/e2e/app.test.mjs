@@ -222,6 +222,22 @@ test('the demo has a phone of its own, and whoever comes back finds everything',
   await visitor.reads('curl');
 });
 
+test('whoever comes back to a slow server can sign out, and try again if it does not answer', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /ERR_|50\d/;
+  await signIn(visitor);
+  const release = await visitor.hold('getWhatsAppSession');
+  await visitor.page.reload();
+  await visitor.reads('One moment…');
+  await visitor.find('button', 'Sign out');
+  await visitor.look('16-one-moment');
+  await release({ status: 502, contentType: 'text/html', body: '<h1>' });
+  await visitor.reads('The server cannot be reached.');
+  await visitor.look('17-no-answer');
+  await visitor.click('button', 'Try again');
+  await visitor.reads('Connect WhatsApp');
+});
+
 test('a token that is no longer good leads back to signing in', async (t) => {
   const visitor = await visit(t, DEMO);
   visitor.expected = /401/;
@@ -232,25 +248,94 @@ test('a token that is no longer good leads back to signing in', async (t) => {
   await visitor.find('button', 'Continue as alice');
 });
 
+test('who pretends to scan is told if that comes to nothing', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /ERR_INTERNET_DISCONNECTED/;
+  await visitor.page.setOfflineMode(true);
+  await visitor.click('button', 'Continue as alice');
+  await visitor.reads('The server cannot be reached.');
+  await visitor.page.setOfflineMode(false);
+  await signIn(visitor);
+  await visitor.click('button', 'Connect');
+  await visitor.scannedText();
+  const release = await visitor.hold('/demo/scan');
+  const asked = visitor.page.waitForRequest((request) => request.url().endsWith('/demo/scan'));
+  await visitor.click('button', 'Pretend to scan');
+  await asked;
+  await release({ status: 200, contentType: 'application/json', body: '{"success":false}' });
+  await visitor.reads('There is no code to scan at this moment.');
+  await visitor.look('18-nothing-to-scan');
+  await visitor.click('button', 'Pretend to scan');
+  await visitor.reads('Connected');
+});
+
+test('whoever signs out is signed out, whatever was still on its way', async (t) => {
+  const visitor = await visit(t, DEMO);
+  const { page } = visitor;
+  const streams = [];
+  page.on('request', (request) => request.url().endsWith('/events') && streams.push(request.url()));
+  await signIn(visitor);
+  const release = await visitor.hold('initiateWhatsAppSession');
+  const asked = page.waitForRequest((request) => request.url().includes('initiateWhatsAppSession'));
+  await visitor.click('button', 'Connect');
+  await asked;
+  await visitor.click('button', 'Sign out');
+  await visitor.reads('This is a demo');
+  const answered = page.waitForResponse((response) => response.url().includes('initiateWhatsAppSession'));
+  await release();
+  await answered;
+  await signIn(visitor);
+  assert.deepEqual(streams, [], 'nobody watches the session of who has left');
+});
+
+test('a call of who has signed out does not sign out who comes next', async (t) => {
+  const visitor = await visit(t, DEMO);
+  visitor.expected = /401/;
+  await connect(visitor, newPhone());
+  await visitor.reads('Connected');
+  const release = await visitor.hold('restartSession');
+  await visitor.click('button', 'Restart');
+  await visitor.reads('Restarting…');
+  await visitor.click('button', 'Sign out');
+  await signIn(visitor);
+  const answered = visitor.page.waitForResponse((response) => response.status() === 401);
+  await release({ status: 401, contentType: 'application/json', body: JSON.stringify({ error: { data: { code: 'UNAUTHORIZED' } } }) });
+  await answered;
+  await visitor.page.reload();
+  await visitor.reads('Connect WhatsApp');
+});
+
+test('lists that nobody sees any more are not asked for', async (t) => {
+  const visitor = await visit(t, DEMO);
+  await connect(visitor, newPhone());
+  await visitor.reads(`${GROUPS} groups`);
+  const lists = [];
+  const release = await visitor.hold('refreshDirectory');
+  const asked = visitor.page.waitForRequest((request) => request.url().includes('refreshDirectory'));
+  await visitor.click('button', 'Refresh');
+  await asked;
+  await visitor.click('button', 'Sign out');
+  visitor.page.on('request', (request) => /getWhatsApp(Groups|Contacts)/.test(request.url()) && lists.push(request.url()));
+  const answered = visitor.page.waitForResponse((response) => response.url().includes('refreshDirectory'));
+  await release({ status: 200, contentType: 'application/json', body: '{"result":{"data":{"success":true}}}' });
+  await answered;
+  await signIn(visitor);
+  assert.deepEqual(lists, []);
+});
+
 test('while somebody types only the last answer counts', async (t) => {
   const visitor = await visit(t, DEMO);
   await connect(visitor, newPhone());
   await visitor.reads(`${GROUPS} groups`);
   // The answer to the first search is held back until the second one is there.
-  const held = [];
-  await visitor.page.setRequestInterception(true);
-  visitor.page.on('request', (request) => {
-    if (request.url().includes('alpha')) held.push(request);
-    else request.continue();
-  });
+  const release = await visitor.hold('alpha');
   await visitor.type('searchbox', 'Search groups', 'alpha');
   await visitor.page.waitForRequest((request) => request.url().includes('alpha'));
   const search = await visitor.find('searchbox', 'Search groups');
   await search.click({ count: 3 });
   await search.type('rocket');
   await visitor.reads('1 match');
-  // It was given up, so there is nobody left to answer.
-  for (const request of held) await request.continue().catch(() => {});
+  await release();
   const names = await visitor.page.$$eval('#panel-groups .name', (names) => names.map((name) => name.textContent));
   assert.deepEqual(names, ['🚀 Rocket']);
 });
@@ -272,6 +357,16 @@ test('a list that changes between two pages is shown anew, from its first page',
   await visitor.page.waitForSelector('#panel-contacts .rows li');
   await allTheWayDown(visitor);
   assert.ok(refused > 1, 'the second page was asked for again');
+});
+
+test('a list that is on its way says so', async (t) => {
+  const visitor = await visit(t, DEMO);
+  const release = await visitor.hold('getWhatsAppGroups');
+  await connect(visitor, newPhone());
+  await visitor.reads('Loading…');
+  await visitor.look('15-loading');
+  await release();
+  await visitor.reads(`${GROUPS} groups`);
 });
 
 test('a list says how it is, and any name fits into it', async (t) => {

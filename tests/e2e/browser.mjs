@@ -105,6 +105,29 @@ class Visitor {
     await element.type(text);
   }
 
+  /**
+   * Holds back what the page asks for at addresses with that part, until what it returns is called: with an answer, or
+   * to ask the server.
+   *
+   * @param {string} part
+   */
+  async hold(part) {
+    const held = [];
+    let holds = true;
+    await this.page.setRequestInterception(true);
+    this.page.on('request', (request) => {
+      if (holds && request.url().includes(part)) held.push(request);
+      else request.continue();
+    });
+    return async (answer) => {
+      holds = false;
+      for (const request of held) {
+        // What the page has given up has nobody left to answer.
+        await (answer ? request.respond(answer) : request.continue()).catch(() => {});
+      }
+    };
+  }
+
   /** Presses Tab until the element of that role and name has the focus, as somebody without a mouse does. */
   async tabTo(role, name) {
     const wanted = await this.find(role, name);
@@ -136,7 +159,7 @@ class Visitor {
 
   /**
    * Looks at what is shown as everybody would see it: keeps pictures, and finds nothing cut, nothing wider than the
-   * screen, and nothing that keeps somebody out.
+   * screen, no word that only programmers know, and nothing that keeps somebody out.
    */
   async look(name) {
     for (const scheme of ['light', 'dark']) {
@@ -146,6 +169,7 @@ class Visitor {
         await settled(this.page);
         await this.page.screenshot({ path: join(SCREENSHOTS, `${name}-${device}-${scheme}.png`) });
         await fits(this.page, `${name} on a ${device}`);
+        await spoken(this.page, `${name} on a ${device}`);
         await accessible(this.page, `${name} on a ${device}, ${scheme}`);
       }
     }
@@ -174,6 +198,12 @@ async function fits(page, where) {
     return [...(scrolls ? ['the page'] : []), ...cut.map((element) => element.outerHTML.slice(0, 200))];
   });
   assert.deepEqual(wide, [], `${where}: everything fits`);
+}
+
+/** What is missing or no text at all is shown as one of these words. */
+async function spoken(page, where) {
+  const text = await page.$eval('body', ({ innerText }) => innerText);
+  assert.doesNotMatch(text, /\bundefined\b|\[object|\bNaN\b/, `${where}: everything is said in words`);
 }
 
 async function accessible(page, where) {

@@ -17,8 +17,8 @@ export const newUser = () => `ana ${RUN}-${users++}`;
 
 let phones = 0;
 
-/** The digits of a phone that no other test has. */
-export const newPhone = () => `346${String((process.pid * 100 + phones++) % 1_000_000_000).padStart(9, '0')}`;
+/** The digits of a phone that no other test has, as many as a Spanish one has. */
+export const newPhone = () => `346${String((process.pid * 100 + phones++) % 100_000_000).padStart(8, '0')}`;
 
 /** Sends JSON, and returns the answer to it. */
 export async function post(url, body, headers = {}) {

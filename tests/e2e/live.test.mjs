@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { watch } from '../../crates/http/src/ui/live.js';
 
-const FAST = { silence: 30_000, retry: 5, longest: 20 };
+const FAST = { silence: 30_000, retry: 5, longest: 20, longestAsked: 20 };
 const IMPATIENT = { ...FAST, silence: 600 };
 
 /**
@@ -93,9 +93,30 @@ test('what a server cannot do now is tried again', async (t) => {
   assert.deepEqual(await told(6), [failed, failed, failed, ...WORKS, ['end']]);
 });
 
+test('who asks too often is patient for as long as the server asks', async (t) => {
+  const asked = [];
+  const tooOften = (seconds, code) => (response) => {
+    asked.push(performance.now());
+    response.writeHead(429, { 'retry-after': seconds, 'content-type': 'application/problem+json' });
+    response.end(JSON.stringify({ status: 429, code }));
+  };
+  const works = (response) => {
+    asked.push(performance.now());
+    stream(status('WORKING') + END)(response);
+  };
+  // A proxy has no code, and may ask for longer than anybody waits.
+  const timing = { ...FAST, longestAsked: 1_200 };
+  const { told } = await watching(t, tooOften(1, 'rate_limited'), tooOften(3_600), works, timing);
+  const failed = ['connected', false];
+  assert.deepEqual(await told(5), [failed, failed, ...WORKS, ['end']]);
+  const [first, second] = [asked[1] - asked[0], asked[2] - asked[1]];
+  assert.ok(first >= 990 && second >= 1_190, `${first} ms, ${second} ms`);
+});
+
 test('a refusal is told, and not tried again', async (t) => {
   for (const [code, how] of [
     [401, problem(401, 'unauthorized')],
+    [403, problem(403, 'forbidden')],
     [404, problem(404, 'not_found')],
     [429, stream('event: error\ndata: {"status":429,"code":"too_many_streams"}\n\n', false)],
   ]) {

@@ -8,11 +8,17 @@ import { serve } from './server.mjs';
 
 const server = await serve();
 
-/** Signs in with a token, as people do before `serve`, and connects. */
-async function connecting(t, user) {
+/** Signs in with a token, as people do before `serve`. */
+async function signedIn(t, token) {
   const visitor = await visit(t, server.url);
-  await visitor.type('textbox', 'Access token', server.token(user));
+  await visitor.type('textbox', 'Access token', token);
   await visitor.page.keyboard.press('Enter');
+  return visitor;
+}
+
+/** Signs in, and connects. */
+async function connecting(t, user) {
+  const visitor = await signedIn(t, server.token(user));
   await visitor.click('button', 'Connect');
   return visitor;
 }
@@ -27,6 +33,35 @@ test('whoever has a token signs in with it, and whoever has none is told', async
   await visitor.click('button', 'Sign in');
   await visitor.reads('This token is not accepted.');
   await visitor.look('31-token-refused');
+});
+
+test('whoever may only read is told, and stays signed in', async (t) => {
+  const user = newUser();
+  const owner = await connecting(t, user);
+  await owner.scannedText();
+  const visitor = await signedIn(t, server.token(user, 'read'));
+  visitor.expected = /403/;
+  await visitor.reads('This token is not enough');
+  await visitor.look('36-not-allowed');
+  await visitor.find('button', 'Sign out');
+  await visitor.page.reload();
+  await visitor.reads('This token is not enough');
+});
+
+test('whoever asked too often is tried again, and not told that another window goes on', async (t) => {
+  const visitor = await signedIn(t, server.token(newUser()));
+  visitor.expected = /429/;
+  let refused = 0;
+  await visitor.page.setRequestInterception(true);
+  visitor.page.on('request', (request) => {
+    if (!request.url().endsWith('/events') || refused++) return request.continue();
+    const body = JSON.stringify({ status: 429, code: 'rate_limited' });
+    return request.respond({ status: 429, headers: { 'retry-after': '4' }, contentType: 'application/problem+json', body });
+  });
+  await visitor.click('button', 'Connect');
+  await visitor.reads('The connection is interrupted. Trying again…');
+  assert.doesNotMatch(await visitor.shown(), /another window/);
+  await visitor.scannedText();
 });
 
 test('a code that WAHA replaces is replaced on the screen, and the new one works', async (t) => {
@@ -68,14 +103,25 @@ test('a server that is killed and started again is found again, with whatever ha
   await visitor.look('33-unlinked');
 });
 
+test('who is asked for a passkey, which this page cannot take, can begin anew', async (t) => {
+  const user = newUser();
+  const visitor = await connecting(t, user);
+  await visitor.scannedText();
+  const status = `${server.waha}/fake/sessions/${await server.sessionOf(user)}/status`;
+  await post(status, { status: 'PASSKEY_REQUIRED' });
+  await visitor.reads('WhatsApp asks for your passkey');
+  await visitor.look('34-passkey');
+  await post(status, { status: 'PASSKEY_CONFIRMATION_REQUIRED' });
+  await visitor.click('button', 'Cancel');
+  await visitor.click('button', 'Connect');
+  await visitor.scannedText();
+});
+
 test('words that nobody knows yet are shown, and pass', async (t) => {
   const user = newUser();
   const visitor = await connecting(t, user);
   await visitor.scannedText();
   const name = await server.sessionOf(user);
-  await post(`${server.waha}/fake/sessions/${name}/status`, { status: 'PASSKEY_CONFIRMATION_REQUIRED' });
-  await visitor.reads('Confirm on your phone');
-  await visitor.look('34-passkey');
   await post(`${server.waha}/fake/sessions/${name}/status`, { status: 'SOMETHING_NEW' });
   await visitor.reads('SOMETHING_NEW');
   await visitor.look('35-unknown');

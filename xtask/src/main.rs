@@ -8,6 +8,7 @@ mod fuzz_api;
 mod postgres;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -17,7 +18,7 @@ cargo xtask <command>
 
   ci      everything CI checks: form, lints, documentation, a crate outside of the workspace, tests on both databases
   test    every test, with a throwaway PostgreSQL and the real tRPC clients and a browser
-  e2e     the tests of the page in a browser, which `test` runs too
+  e2e     the tests of the page in a browser, which `test` runs too; with `--pictures`, what they saw becomes docs/images
   bench   what requests cost, beside what they may cost: a few minutes; arguments are passed on (`-- --help`);
           with `-- --soak`, whether memory or open files grow under half an hour of everything at once
   simulate  a hundred thousand sessions on five hundred workers, and what goes wrong with them; arguments are passed on
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     let done = match task.as_deref() {
         Some("ci") => ci(),
         Some("test") => test(&rest),
-        Some("e2e") => e2e(),
+        Some("e2e") => e2e(rest.iter().any(|argument| argument == "--pictures")),
         Some("bench") => bench(&rest),
         Some("simulate") => simulate(&rest),
         Some("codegen") => codegen::generate(rest.iter().any(|argument| argument == "--check")),
@@ -83,11 +84,29 @@ fn test(arguments: &[String]) -> Result<(), Failure> {
     run(&mut tests)
 }
 
-/// Only the tests of the page, saying where the pictures are.
-fn e2e() -> Result<(), Failure> {
+/// What of the screenshots of the tests is in docs/images, and under which name.
+const PICTURES: [(&str, &str); 6] = [
+    ("4-account-desktop-light", "page"),
+    ("4-account-desktop-dark", "page-dark"),
+    ("25-new-code-phone-light", "connect-phone"),
+    ("25-new-code-phone-dark", "connect-phone-dark"),
+    ("26-pairing-code-phone-light", "pairing-code-phone"),
+    ("21-connected-phone-light", "connected-phone"),
+];
+
+/// Only the tests of the page, saying where the screenshots are.
+fn e2e(keeps_pictures: bool) -> Result<(), Failure> {
     chromium::ensure_installed()?;
     let tests = ["test", "--locked", "--package", "switchboard-http", "--test", "browser", "--", "--nocapture"];
-    run(cargo_command(&tests).env("SWITCHBOARD_REQUIRE_BROWSER", "1"))
+    run(cargo_command(&tests).env("SWITCHBOARD_REQUIRE_BROWSER", "1"))?;
+    if keeps_pictures {
+        for (seen, kept) in PICTURES {
+            let seen = target()?.join("tmp/screenshots").join(seen).with_extension("png");
+            let kept = root().join("docs/images").join(kept).with_extension("png");
+            fs::copy(&seen, kept).map_err(|error| format!("{}: {error}", seen.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// What is measured is built as people build it, apart from what measures.

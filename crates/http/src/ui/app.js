@@ -6,58 +6,74 @@ import { Api } from './rpc.js';
 import { DEMO, TRPC } from './settings.js';
 import { announce, notice, offer, shell, show, who } from './shell.js';
 import { signIn } from './sign-in.js';
-import { explain, texts } from './texts.js';
+import { explain, explainConnecting, texts } from './texts.js';
+import { turn } from './turn.js';
 
 /** Where the token is kept, for as long as the tab is open. */
 const TOKEN = 'switchboard.token';
 
-let leave = () => {};
-
 shell(...(DEMO ? [h('a', { href: '/demo/commands' }, texts.commands)] : []));
 const kept = sessionStorage.getItem(TOKEN);
-if (kept) enter(kept).catch((error) => broken(kept, error));
+if (kept) comeBack(kept);
 else askToSignIn('');
 
 function askToSignIn(why) {
-  leave();
+  turn();
   sessionStorage.removeItem(TOKEN);
   offer();
   show(signIn(why, enter));
 }
 
+/** Goes on with the token of before a reload. */
+function comeBack(token) {
+  const go = () =>
+    enter(token).catch((error) => stuck(texts.product, explain(error), button(texts.tryAgain, go, { class: 'primary' })));
+  offerToSignOut(token);
+  show(h('p', { class: 'busy' }, texts.busy));
+  go();
+}
+
 /** Goes on with a token, wherever its user's session is. */
 async function enter(token) {
+  const mine = turn();
   const api = new Api(TRPC, token);
-  const session = await api.query('getWhatsAppSession').catch((error) => {
+  let session;
+  try {
+    session = await api.query('getWhatsAppSession', undefined, { signal: mine });
+  } catch (error) {
+    if (mine.aborted) return;
     // A token that was good once, or was just pasted: the form says which.
     if (error.code !== 'UNAUTHORIZED' || !sessionStorage.getItem(TOKEN)) throw error;
-    askToSignIn(texts.signIn.expired);
-  });
-  if (session === undefined) return;
+    return askToSignIn(texts.signIn.expired);
+  }
   sessionStorage.setItem(TOKEN, token);
-  const signOut = button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' });
-  offer(...userOf(token), signOut);
+  offerToSignOut(token);
   if (session) open(api, session.sessionName, session.phoneNumber);
   else offerToConnect(api, '');
 }
 
-function broken(token, error) {
-  const again = () => enter(token).catch((error) => broken(token, error));
-  const way = button(texts.tryAgain, again, { class: 'primary' });
-  show(h('section', { class: 'card narrow' }, heading(1, texts.product), h('p', { class: 'lead', role: 'alert' }, explain(error)), way));
+function offerToSignOut(token) {
+  offer(...userOf(token), button(texts.header.signOut, () => askToSignIn(''), { class: 'quiet' }));
+}
+
+/** Says what keeps the page from going on. */
+function stuck(title, text, ...ways) {
+  turn();
+  show(h('section', { class: 'card narrow' }, heading(1, title), h('p', { class: 'lead', role: 'alert' }, text), ...ways));
 }
 
 function offerToConnect(api, why) {
-  leave();
+  const mine = turn();
   const problem = notice();
   const connect = async () => {
     problem.say();
     try {
       const { sessionName } = await api.mutate('initiateWhatsAppSession');
-      open(api, sessionName, '');
+      if (!mine.aborted) open(api, sessionName, '');
     } catch (error) {
+      if (mine.aborted) return;
       if (error.code === 'UNAUTHORIZED') askToSignIn(texts.signIn.expired);
-      else problem.say(error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error));
+      else problem.say(explainConnecting(error));
     }
   };
   const said = why ? [h('p', { class: 'said' }, why)] : [];
@@ -67,25 +83,16 @@ function offerToConnect(api, why) {
   if (why) announce(why);
 }
 
-/** Shows a session, from now until somebody leaves it. */
+/** Shows a session, until something else is shown. */
 function open(api, sessionName, phone) {
-  leave();
-  const unauthorized = () => askToSignIn(texts.signIn.expired);
-  const handled = (error) => {
-    if (error.code === 'UNAUTHORIZED') unauthorized();
-    return error.code === 'UNAUTHORIZED';
-  };
-  const session = connection(api, sessionName, Boolean(phone), {
-    connected: () => accountView(api, sessionName, phone, handled),
+  const page = {
+    connected: (handled) => accountView(api, sessionName, phone, handled),
     ended: () => offerToConnect(api, texts.start.loggedOut),
-    unauthorized,
+    unauthorized: () => askToSignIn(texts.signIn.expired),
+    forbidden: () => stuck(texts.forbidden.title, texts.forbidden.text),
     mayLogOut: true,
-  });
-  leave = () => {
-    leave = () => {};
-    session.close();
   };
-  show(session.element);
+  show(connection(api, sessionName, Boolean(phone), page, turn()));
 }
 
 /** Whom a token names, if it says so: only to be shown. */

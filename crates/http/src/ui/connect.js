@@ -4,11 +4,11 @@ import { button, h, heading } from './dom.js';
 import { Api } from './rpc.js';
 import { TRPC } from './settings.js';
 import { announce, shell, show } from './shell.js';
-import { explain, texts } from './texts.js';
+import { explainConnecting, texts } from './texts.js';
+import { turn } from './turn.js';
 
 const { connectPage: said } = texts;
 
-let leave = () => {};
 /** Whether the phone is linked: then the end of the link is no news. */
 let done = false;
 
@@ -23,26 +23,24 @@ function begin() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   // Out of the address bar and the history at once; from here on it is in memory only.
   history.replaceState(null, '', location.pathname);
-  leave();
   if (token) connect(new Api(TRPC, token));
   else tell(said.missingTitle, said.missing);
 }
 
 async function connect(api) {
   let sessionName;
-  tell(said.title, texts.busy);
+  const mine = tell(said.title, texts.busy);
   try {
     ({ sessionName } = await api.mutate('initiateWhatsAppSession'));
   } catch (error) {
+    if (mine.aborted) return;
     if (error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN') return expired();
-    const text = error.code === 'INTERNAL_SERVER_ERROR' ? texts.problems.connect : explain(error);
-    return tell(said.title, text, button(texts.tryAgain, () => connect(api), { class: 'primary' }));
+    return tell(said.title, explainConnecting(error), button(texts.tryAgain, () => connect(api), { class: 'primary' }));
   }
-  const session = connection(api, sessionName, false, {
-    connected, ended: expired, unauthorized: expired, mayLogOut: false,
-  });
-  leave = session.close;
-  show(session.element);
+  // The link may have been opened again meanwhile, with another token.
+  if (mine.aborted) return;
+  const page = { connected, ended: () => ended(api), unauthorized: expired, forbidden: expired, mayLogOut: false };
+  show(connection(api, sessionName, false, page, turn()));
 }
 
 function connected() {
@@ -61,12 +59,18 @@ function connected() {
   };
 }
 
-function expired() {
-  const known = done;
-  leave();
-  if (!known) tell(said.expiredTitle, said.expired);
+/** The session is gone, though the link may be good for another one. */
+function ended(api) {
+  tell(said.endedTitle, said.ended, button(said.again, () => connect(api), { class: 'primary' }));
 }
 
+function expired() {
+  if (done) turn();
+  else tell(said.expiredTitle, said.expired);
+}
+
+/** Says something, in a turn of its own. */
 function tell(title, text, ...more) {
   show(h('section', { class: 'card narrow' }, heading(1, title), h('p', { class: 'lead', role: 'alert' }, text), ...more));
+  return turn();
 }

@@ -14,6 +14,8 @@ const KINDS = ['groups', 'contacts'];
  */
 export function directory(api, sessionName, { onLinked, handled }) {
   let linked = new Set();
+  /** Whether nobody looks at it any more, though a call may still be under way. */
+  let closed = false;
   const problem = notice();
   const toggle = (name, groupId) => button('', () => link(name, groupId), { class: 'secondary small', 'data-group': groupId });
   const panes = {
@@ -55,6 +57,7 @@ export function directory(api, sessionName, { onLinked, handled }) {
     problem.say();
     try {
       await api.mutate('refreshDirectory', { sessionName });
+      if (closed) return;
       announce(said.refreshed);
       reload();
     } catch (error) {
@@ -67,6 +70,7 @@ export function directory(api, sessionName, { onLinked, handled }) {
     const was = linked.has(groupId);
     try {
       await api.mutate(was ? 'unlinkWhatsAppGroup' : 'linkWhatsAppGroup', { sessionName, groupId });
+      if (closed) return;
       if (was) linked.delete(groupId);
       else linked.add(groupId);
       announce(was ? said.unlinked(name) : said.linked(name));
@@ -98,6 +102,9 @@ export function directory(api, sessionName, { onLinked, handled }) {
       linked = ids;
       panes.groups.each(paint);
     },
-    close: () => KINDS.forEach((kind) => panes[kind].close()),
+    close() {
+      closed = true;
+      KINDS.forEach((kind) => panes[kind].close());
+    },
   };
 }

@@ -1,7 +1,8 @@
 // Linking a phone: the QR code as it changes, or a pairing code.
+import { now } from './clock.js';
 import { button, h, heading, once, setText } from './dom.js';
 import { DEMO, demoCall } from './settings.js';
-import { announce, notice } from './shell.js';
+import { notice } from './shell.js';
 import { explain, texts } from './texts.js';
 
 const { link } = texts;
@@ -17,7 +18,7 @@ export function linkPhone(api, sessionName, handled) {
   const byQr = qrCode(usePhone);
   const byPhone = pairingCode(api, sessionName, handled, useCode);
   const title = heading(1, link.title);
-  const demo = DEMO ? [pretend(sessionName)] : [];
+  const demo = DEMO ? pretend(sessionName) : [];
   const element = h('section', { class: 'card link' }, title, byQr.element, byPhone.element, ...demo);
 
   function useQr(yes) {
@@ -42,7 +43,7 @@ function qrCode(otherWay) {
 
   const timer = setInterval(tick, 250);
   function tick() {
-    const left = (expiresAt - Date.now()) / 1000;
+    const left = (expiresAt - now()) / 1000;
     const known = !image.hidden && !Number.isNaN(left);
     setText(countdown, known ? (left > 0 ? link.next(left) : link.nextSoon) : '\u00a0');
     frame.classList.toggle('fading', known && left <= 0);
@@ -51,14 +52,14 @@ function qrCode(otherWay) {
   return {
     element,
     /** Shows what there is to scan in this state. */
-    show(state, ahead) {
+    show(state) {
       const { status, qr, qrExpiresAt } = state ?? {};
       image.hidden = !qr;
       waiting.hidden = Boolean(qr);
       setText(waiting, status === 'SCAN_QR_CODE' ? link.preparing : link.starting);
       const picture = `data:image/png;base64,${qr}`;
       if (qr && image.getAttribute('src') !== picture) image.src = picture;
-      expiresAt = Date.parse(qrExpiresAt) - ahead;
+      expiresAt = Date.parse(qrExpiresAt);
       tick();
     },
     close: () => clearInterval(timer),
@@ -80,12 +81,21 @@ function pairingCode(api, sessionName, handled, otherWay) {
     submit,
   );
   const letters = h('output', { class: 'code', tabindex: -1 });
+  const asked = h('p', { class: 'hint' });
   const again = button(link.anotherCode, () => ask(), { class: 'quiet' });
-  const answer = h('div', { class: 'answer', hidden: true }, h('h2', {}, link.codeTitle), letters, steps(link.codeSteps), again);
+  const answer = h(
+    'div',
+    { class: 'answer', hidden: true },
+    h('h2', {}, link.codeTitle),
+    h('div', {}, letters, asked),
+    steps(link.codeSteps),
+    h('div', { class: 'others' }, again, button(link.anotherNumber, useAnother, { class: 'quiet' })),
+  );
   const element = h('div', { class: 'pairing', hidden: true }, form, answer, problem.element, otherWay);
 
   function ask(event) {
     event?.preventDefault();
+    const from = event ? form : answer;
     return once(event ? submit : again, async () => {
       problem.say();
       if (!/\d/.test(phone.value)) {
@@ -93,23 +103,33 @@ function pairingCode(api, sessionName, handled, otherWay) {
         return phone.focus();
       }
       try {
-        const { code } = await api.mutate('requestPairingCode', { sessionName, phoneNumber: phone.value });
-        show(code);
+        const phoneNumber = phone.value;
+        const { code } = await api.mutate('requestPairingCode', { sessionName, phoneNumber });
+        if (!from.hidden) show(code, phoneNumber);
       } catch (error) {
-        if (handled(error)) return;
+        // Whoever is writing another number by now does not want to hear of this one.
+        if (handled(error) || from.hidden) return;
         problem.say(error.code === 'BAD_REQUEST' ? texts.problems.phone : explain(error));
         if (error.code === 'BAD_REQUEST') phone.focus();
       }
     });
   }
 
-  function show(code) {
+  function show(code, phoneNumber) {
     letters.textContent = code;
+    asked.textContent = link.codeFor(phoneNumber.trim());
     // Letter by letter, or it is read out as a word.
     letters.setAttribute('aria-label', link.code([...code].join(' ')));
     form.hidden = true;
     answer.hidden = false;
     letters.focus();
+  }
+
+  function useAnother() {
+    problem.say();
+    answer.hidden = true;
+    form.hidden = false;
+    phone.focus();
   }
 
   return { element, focus: () => (answer.hidden ? phone : letters).focus() };
@@ -120,12 +140,15 @@ function steps(list) {
 }
 
 function pretend(sessionName) {
+  const problem = notice();
   const scan = async () => {
+    problem.say();
     try {
-      await demoCall('scan', { sessionName });
-    } catch {
-      announce(texts.problems.other);
+      const { success } = await demoCall('scan', { sessionName });
+      if (!success) problem.say(link.nothingToScan);
+    } catch (error) {
+      problem.say(explain(error));
     }
   };
-  return h('p', { class: 'demo-note' }, link.demo, button(link.pretend, scan, { class: 'secondary' }));
+  return [h('p', { class: 'demo-note' }, link.demo, button(link.pretend, scan, { class: 'secondary' })), problem.element];
 }

@@ -1,4 +1,5 @@
 // One list with its search: found as it is typed, and longer the further down one looks.
+import { now } from './clock.js';
 import { button, h, setText, words } from './dom.js';
 import { announce } from './shell.js';
 import { explain, texts } from './texts.js';
@@ -30,7 +31,7 @@ export function list(kind, api, sessionName, handled, action) {
   const age = h('span');
   const hints = h('div', { class: 'hints' });
   const rows = h('ul', { class: 'rows', role: 'list' });
-  const foot = h('div', { class: 'foot' }, said.loading);
+  const foot = h('div', { class: 'foot' }, texts.loading);
   const element = h('div', { class: 'list' }, search, h('p', { class: 'summary' }, total, age), hints, rows, foot);
 
   /** The last page that was shown, of the search that it answers; nothing before the first. */
@@ -103,7 +104,7 @@ export function list(kind, api, sessionName, handled, action) {
   }
 
   function ending({ total, nextCursor }) {
-    if (nextCursor !== undefined) return said.loading;
+    if (nextCursor !== undefined) return texts.loading;
     if (total) return said.end;
     return term ? said.noMatch(term) : said.none[kind];
   }
@@ -129,7 +130,7 @@ export function list(kind, api, sessionName, handled, action) {
 
   function showAge() {
     const synced = Date.parse(page?.syncedAt);
-    setText(age, Number.isNaN(synced) ? '' : `, ${said.age((Date.now() - synced) / 1000)}`);
+    setText(age, Number.isNaN(synced) ? '' : `, ${said.age((now() - synced) / 1000)}`);
   }
 
   return {

@@ -1,4 +1,5 @@
 // A session's state as it changes, for as long as somebody watches.
+import { hear } from './clock.js';
 import { EventReader } from './sse.js';
 
 /**
@@ -15,7 +16,7 @@ import { EventReader } from './sse.js';
  * @property {string} [code]
  *
  * @typedef {object} Watcher
- * @property {(state: State, ahead: number) => void} onState `ahead`: by how much the server's clock is ahead, in ms
+ * @property {(state: State) => void} onState
  * @property {(connected: boolean) => void} onConnection
  * @property {() => void} onEnd after a logout: nothing more will come
  * @property {(problem: Problem) => void} onProblem nothing more will come, for a reason
@@ -27,6 +28,8 @@ const TIMING = {
   silence: 45_000,
   retry: 1_000,
   longest: 10_000,
+  /** The longest that a server is believed which asks to be left alone: limits are for a minute. */
+  longestAsked: 60_000,
 };
 
 /**
@@ -41,6 +44,8 @@ export function watch(url, token, watcher, timing = TIMING) {
   const closed = new AbortController();
   const reader = new EventReader();
   let failures = 0;
+  /** For how long the server asked to be left alone, in milliseconds. */
+  let asked = 0;
   let hurry = () => {};
 
   /** Whether it is over. */
@@ -53,10 +58,13 @@ export function watch(url, token, watcher, timing = TIMING) {
       const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
       if (reader.lastEventId) headers['last-event-id'] = reader.lastEventId;
       const response = await fetch(url, { headers, cache: 'no-store', signal: broken.signal });
-      if (!response.ok) return refused({ ...(await problemIn(response)), status: response.status });
+      if (!response.ok) {
+        asked = retryAfter(response);
+        return refused({ ...(await problemIn(response)), status: response.status });
+      }
       // What was seen last was the end.
       if (response.status === 204) return over();
-      const ahead = clockOf(response);
+      hear(response);
       const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
       reader.restart();
       for (;;) {
@@ -65,7 +73,7 @@ export function watch(url, token, watcher, timing = TIMING) {
         clearTimeout(silence);
         silence = setTimeout(giveUp, timing.silence);
         for (const event of reader.read(value)) {
-          if (take(event, ahead)) return true;
+          if (take(event)) return true;
         }
       }
     } catch {
@@ -78,7 +86,7 @@ export function watch(url, token, watcher, timing = TIMING) {
   }
 
   /** Whether it was the last one. */
-  function take({ type, data }, ahead) {
+  function take({ type, data }) {
     if (closed.signal.aborted) return true;
     if (type === 'end') return over();
     if (type !== 'status' && type !== 'error') return false;
@@ -91,7 +99,7 @@ export function watch(url, token, watcher, timing = TIMING) {
     if (type === 'error') return refused(said);
     failures = 0;
     watcher.onConnection(true);
-    watcher.onState(said, ahead);
+    watcher.onState(said);
     return false;
   }
 
@@ -103,17 +111,19 @@ export function watch(url, token, watcher, timing = TIMING) {
   /** Whether to leave it at that: what a server cannot do now, it may do later. */
   function refused(problem) {
     if (closed.signal.aborted) return true;
-    if (!(problem.status < 500)) return false;
+    if (mayPass(problem)) return false;
     watcher.onProblem(problem);
     return true;
   }
 
   function pause() {
     const longest = Math.min((reader.retry ?? timing.retry) * 2 ** Math.min(failures, 10), timing.longest);
+    // All pages of a restarted server do not come back at once.
+    const wait = longest * (0.5 + Math.random() / 2) + Math.min(asked, timing.longestAsked);
     failures += 1;
+    asked = 0;
     return new Promise((resolve) => {
-      // All pages of a restarted server do not come back at once.
-      const timer = setTimeout(resolve, longest * (0.5 + Math.random() / 2));
+      const timer = setTimeout(resolve, wait);
       hurry = () => {
         clearTimeout(timer);
         resolve();
@@ -142,16 +152,20 @@ export function watch(url, token, watcher, timing = TIMING) {
   };
 }
 
+/** Too often is not for ever, unless it is that another page has taken the place of this one. */
+function mayPass({ status, code }) {
+  return !(status < 500) || (status === 429 && code !== 'too_many_streams');
+}
+
+/** In milliseconds; what is no number of seconds is nothing. */
+function retryAfter(response) {
+  return Math.max(0, Number(response.headers.get('retry-after')) * 1000 || 0);
+}
+
 async function problemIn(response) {
   try {
     return await response.json();
   } catch {
     return {};
   }
-}
-
-/** By how many ms the server's clock is ahead. Its date says no more than the second. */
-function clockOf(response) {
-  const ahead = Date.parse(response.headers.get('date') ?? '') + 500 - Date.now();
-  return Math.abs(ahead) > 1_500 ? ahead : 0;
 }

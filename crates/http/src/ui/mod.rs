@@ -51,6 +51,7 @@ macro_rules! assets {
 const ASSETS: &[(&str, &str, &str)] = assets! {
     "account.js": SCRIPT,
     "app.js": SCRIPT,
+    "clock.js": SCRIPT,
     "connect.js": SCRIPT,
     "connection.js": SCRIPT,
     "dialog.js": SCRIPT,
@@ -66,6 +67,7 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "sign-in.js": SCRIPT,
     "sse.js": SCRIPT,
     "texts.js": SCRIPT,
+    "turn.js": SCRIPT,
     "style.css": "text/css; charset=utf-8",
     "favicon.svg": "image/svg+xml",
 };

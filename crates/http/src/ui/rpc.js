@@ -1,4 +1,5 @@
 // Calls of the tRPC router `user`, in plain JSON.
+import { hear } from './clock.js';
 
 /** A call that did not succeed. */
 export class CallError extends Error {
@@ -43,6 +44,7 @@ export class Api {
     let response, answer;
     try {
       response = await fetch(`${this.path}/user.${call}`, { ...options, headers, cache: 'no-store' });
+      hear(response);
       answer = await response.json();
     } catch (error) {
       if (options.signal?.aborted) throw error;

@@ -1,4 +1,6 @@
 // What the server wrote into the page.
+import { CallError } from './rpc.js';
+
 const { trpc, demo } = document.documentElement.dataset;
 
 /** Where tRPC is. */
@@ -13,7 +15,9 @@ export const eventsOf = (sessionName) => `/v1/sessions/${encodeURIComponent(sess
 /** Calls one of the demo's own doors. */
 export async function demoCall(path, body) {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(`/demo/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  const response = await fetch(`/demo/${path}`, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => {
+    throw new CallError('NETWORK');
+  });
+  if (!response.ok) throw new CallError('INTERNAL_SERVER_ERROR');
   return response.json();
 }

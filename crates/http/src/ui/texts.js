@@ -13,11 +13,22 @@ function span(seconds) {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`;
 }
 
+/** Only WhatsApp's own pages can ask a browser for it, and whoever runs WAHA can hand it over. */
+const passkey = {
+  title: 'WhatsApp asks for your passkey',
+  text: 'This account is protected with a passkey, which cannot be given on this page. Cancel and try again; if WhatsApp asks once more, tell whoever runs this page.',
+  textForLink: 'This account is protected with a passkey, which cannot be given on this page. Tell whoever sent you this link.',
+};
+
 export const texts = {
   product: 'Switchboard',
   busy: 'One moment…',
   tryAgain: 'Try again',
   loading: 'Loading…',
+  forbidden: {
+    title: 'This token is not enough',
+    text: 'It does not allow this page to show your connection. Ask whoever gave it to you for one that does, and sign in with that.',
+  },
   commands: 'The same in a terminal',
 
   signIn: {
@@ -77,9 +88,12 @@ export const texts = {
       'Tap Linked devices, then Link a device.',
       'Tap Link with phone number instead, and enter this code.',
     ],
+    codeFor: (phone) => `It is for ${phone} only.`,
     anotherCode: 'Get another code',
+    anotherNumber: 'Use another number',
     demo: 'In the demo, a pretended phone scans for you.',
     pretend: 'Pretend to scan',
+    nothingToScan: 'There is no code to scan at this moment. Try again once it is shown.',
     cancel: 'Cancel',
   },
 
@@ -103,6 +117,8 @@ export const texts = {
       },
     },
     statuses: {
+      PASSKEY_REQUIRED: passkey,
+      PASSKEY_CONFIRMATION_REQUIRED: passkey,
       FAILED: {
         title: 'That did not work',
         text: 'WhatsApp ended the connection. Ask for a new code and scan it again.',
@@ -115,14 +131,6 @@ export const texts = {
       },
     },
     actions: {
-      complete_passkey: {
-        title: 'Confirm it is you',
-        text: 'WhatsApp wants your passkey before it links this device. Look at your phone and complete what it asks for.',
-      },
-      confirm_passkey: {
-        title: 'Confirm on your phone',
-        text: 'WhatsApp waits for you to confirm this new device on your phone.',
-      },
       connect: {
         title: 'Not connected',
         text: 'Connect again to go on.',
@@ -208,6 +216,9 @@ export const texts = {
     missing: 'Open the link again from the message in which you got it. If that does not help, ask for a new one.',
     expiredTitle: 'This link is no longer good',
     expired: 'Links like this one work for a few minutes only. Ask whoever sent it to you for a new one.',
+    endedTitle: 'Not connected any more',
+    ended: 'This connection was ended elsewhere. You can connect again.',
+    again: 'Connect again',
     doneTitle: 'All set',
     done: (phone) => (phone ? `You are connected as ${phone}; you can close this page.` : 'You are connected; you can close this page.'),
   },
@@ -250,9 +261,12 @@ export const texts = {
   },
 };
 
-/** A failed call in plain words, with what to do. */
-export function explain(error) {
-  const { reasons, codes, other, retryAfter } = texts.problems;
+/** A failed call in plain words, with what to do; `other` of what there are no words for. */
+export function explain(error, other = texts.problems.other) {
+  const { reasons, codes, retryAfter } = texts.problems;
   const text = reasons[error.reason] ?? codes[error.code] ?? other;
   return error.code === 'TOO_MANY_REQUESTS' && error.retryAfter ? `${text} ${retryAfter(error.retryAfter)}` : text;
 }
+
+/** The same of a try to connect. */
+export const explainConnecting = (error) => explain(error, texts.problems.connect);

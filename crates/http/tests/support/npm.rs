@@ -55,7 +55,7 @@ impl Suite {
     pub(crate) fn test_with(&self, settings: &[(&str, &str)], known: impl FnOnce() -> String) {
         let (status, output) = run(
             Command::new("npm").args(["test", "--silent"]).current_dir(&self.0).envs(settings.iter().copied()),
-            Duration::from_mins(10),
+            Duration::from_mins(15),
         );
 
         assert!(status.success(), "{output}{}", known());
