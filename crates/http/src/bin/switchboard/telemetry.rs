@@ -49,7 +49,7 @@ pub(crate) struct Traces {
 pub(crate) struct Exporter(Option<SdkTracerProvider>);
 
 /// How long an export, and the last one at a stop, may take.
-const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Writes logs to the standard error stream, and sends traces away.
 pub(crate) fn init(log: Log, traces: Option<Traces>) -> anyhow::Result<Exporter> {
