@@ -30,6 +30,8 @@ mod contract;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod limits;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer};
 use secrecy::SecretString;
@@ -395,8 +395,17 @@ impl Replica {
         });
         let served = Arc::clone(&state);
         let app = move || {
-            let app = App::new().wrap(Compress::default()).wrap(Front::new(false));
-            app.configure(routes(&served, "/api/trpc", Page::Off))
+            let asked = Arc::clone(&served);
+            let app = App::new().wrap(Compress::default()).wrap_fn(move |request, service| {
+                let id = asked.telemetry.request_id(&request);
+                let answer = service.call(request);
+                async move {
+                    let mut answer = answer.await?;
+                    answer.headers_mut().insert(Telemetry::REQUEST_ID, id.to_header());
+                    Ok(answer)
+                }
+            });
+            app.wrap(Front::new(false)).configure(routes(&served, "/api/trpc", Page::Off))
         };
         let server = HttpServer::new(app)
             .workers(1)

@@ -7,6 +7,7 @@ mod fuzz;
 mod fuzz_api;
 mod postgres;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,9 +65,31 @@ fn ci() -> Result<(), Failure> {
     test(&[])
 }
 
-/// A crate outside of the workspace builds on `domain` alone.
+/// A crate outside of the workspace builds on `domain` alone, and gets nothing that speaks HTTP or SQL with it.
 fn sibling() -> Result<(), Failure> {
+    const UNWANTED: [&str; 10] = [
+        "actix-http",
+        "actix-web",
+        "diesel",
+        "diesel-async",
+        "hyper",
+        "libsqlite3-sys",
+        "reqwest",
+        "rusqlite",
+        "sqlx",
+        "tokio-postgres",
+    ];
     let manifest = root().join("tests/sibling/Cargo.toml");
+    let tree = ["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let tree = run_for_output(cargo_command(&tree).arg("--manifest-path").arg(&manifest))?;
+    let tree = String::from_utf8_lossy(&tree);
+    let name_and_version = |line: &'_ str| line.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let packages: BTreeSet<_> = tree.lines().map(name_and_version).collect();
+    let found: Vec<_> = packages.iter().filter(|package| UNWANTED.contains(&&*package[0])).collect();
+    if !found.is_empty() {
+        return Err(format!("a service on `domain` alone would have packages for HTTP or SQL: {found:?}"));
+    }
+    eprintln!("  a service on `domain` alone has {} packages, and none for HTTP or SQL", packages.len());
     let mut tests = cargo_command(&["test", "--locked"]);
     // What both have in common is built once.
     run(tests.arg("--manifest-path").arg(manifest).env("CARGO_TARGET_DIR", target()?))

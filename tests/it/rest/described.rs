@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use switchboard_http::trpc::{Kind, user};
 
 use super::Document;
@@ -41,20 +43,33 @@ fn everything_in_the_document_has_words_and_an_example_that_fits() {
         assert!(text(&described["summary"]).len() > 5 && text(&described["description"]).len() > 20, "{what}");
         for parameter in described["parameters"].as_array().unwrap() {
             assert!(text(&parameter["description"]).len() > 10, "{what}: {parameter}");
-            assert!(parameter["schema"]["type"].is_string(), "{what}: {parameter}");
+            check_examples(&document, &format!("{what} {}", parameter["name"]), &parameter["schema"]);
+        }
+        if let Some(body) = operation.body_described() {
+            document.check_value(what, &body["schema"], &body["example"]);
         }
         operation.path_with(&[("name", "x"), ("groupId", "x")]);
-        operation.body();
         let responses = document.responses(operation);
         for (status, response) in &responses {
-            assert!(text(&response["description"]).len() > 5, "{what} {status}");
+            let what = format!("{what} {status}");
+            assert!(text(&response["description"]).len() > 5, "{what}");
+            let headers: BTreeMap<_, _> = document.headers(response).collect();
+            for (name, header) in &headers {
+                assert!(text(&header["description"]).len() > 10, "{what} {name}");
+                check_examples(&document, &format!("{what} {name}"), &header["schema"]);
+            }
+            assert!(headers.contains_key("X-Request-Id") && headers.contains_key("Cache-Control"), "{what}");
             for (media_type, content) in response["content"].as_object().into_iter().flatten() {
                 let examples = content["examples"].as_object().into_iter().flatten();
-                let mut examples: Vec<_> = examples.map(|(_, example)| &example["value"]).collect();
-                examples.extend(content.get("example"));
-                assert!(media_type == "image/png" || !examples.is_empty(), "{what} {status} {media_type}");
+                let mut examples: Vec<_> = examples.map(|(_, example)| example).collect();
+                let example = json!({ "value": content["example"] });
+                examples.extend(content.get("example").map(|_| &example));
+                assert!(!examples.is_empty(), "{what} {media_type}");
                 for example in examples {
-                    document.check_value(&format!("{what} {status}"), &content["schema"], example);
+                    match text(&example["externalValue"]) {
+                        "" => document.check_value(&what, &content["schema"], &example["value"]),
+                        url => assert!(is_image(url, media_type), "{what} {url}"),
+                    }
                 }
             }
         }
@@ -80,6 +95,22 @@ fn every_name_in_the_document_is_explained_and_every_explanation_needed() {
             assert!(schema.to_string().contains("\"description\""), "{name}.{property}: {schema}");
         }
     }
+}
+
+/// Sees that something has examples, and that they fit.
+fn check_examples(document: &Document, what: &str, schema: &Value) {
+    assert!(schema["type"].is_string(), "{what}: {schema}");
+    let examples = schema["examples"].as_array().unwrap_or_else(|| panic!("{what} has no example"));
+    assert!(!examples.is_empty(), "{what} has no example");
+    for example in examples {
+        document.check_value(what, schema, example);
+    }
+}
+
+/// Whether a URL holds an image of that type.
+fn is_image(url: &str, media_type: &str) -> bool {
+    let image = url.strip_prefix(&format!("data:{media_type};base64,")).map(|image| STANDARD.decode(image).unwrap());
+    image.is_some_and(|image| image.starts_with(b"\x89PNG\r\n") && image.ends_with(b"IEND\xaeB`\x82"))
 }
 
 fn text(value: &Value) -> &str {

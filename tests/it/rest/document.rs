@@ -1,9 +1,28 @@
 //! The `OpenAPI` document, as the tests read it.
 
+use std::collections::BTreeSet;
+
 use jsonschema::{Draft, Validator};
 use reqwest::Method;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
+
+/// What an answer says that is not described: to whoever carries it, and to browsers, whatever the operation
+/// (`limits/headers.rs`).
+const OF_TRANSPORT: [&str; 12] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "cross-origin-resource-policy",
+    "date",
+    "referrer-policy",
+    "transfer-encoding",
+    "vary",
+    "x-accel-buffering",
+    "x-content-type-options",
+];
 
 /// The document.
 pub(crate) struct Document(Value);
@@ -51,26 +70,13 @@ impl Document {
     /// What the operation may answer, by status.
     pub(crate) fn responses<'a>(&'a self, operation: Operation<'a>) -> Vec<(&'a str, &'a Value)> {
         let responses = operation.described["responses"].as_object().unwrap();
-        let resolved = responses.iter().map(|(status, response)| match response["$ref"].as_str() {
-            Some(reference) => (&**status, self.0.pointer(reference.strip_prefix('#').unwrap()).expect(reference)),
-            None => (&**status, response),
-        });
-        resolved.collect()
+        responses.iter().map(|(status, response)| (&**status, self.resolved(response))).collect()
     }
 
     /// Sees that the operation may answer that.
     pub(crate) fn check(&self, operation: Operation<'_>, answered: &Answered) {
         let what = format!("{} {} {}", operation.method, operation.path, answered.status);
-        let responses = self.responses(operation);
-        let described = responses.iter().find(|(status, _)| **status == answered.status.to_string());
-        let described = described.unwrap_or_else(|| panic!("{what} is not described: {}", answered.text())).1;
-        for (header, said) in described["headers"].as_object().into_iter().flatten() {
-            let sent = answered.headers.get(header).map(|value| value.to_str().unwrap());
-            assert!(sent.is_some() || said["required"] != true, "{what} without {header}");
-            if said["schema"]["type"] == "integer" {
-                assert!(sent.is_none_or(|value| value.parse::<u64>().is_ok()), "{what}: {header}: {sent:?}");
-            }
-        }
+        let described = self.check_head(operation, answered.status, &answered.headers);
         let Some(contents) = described["content"].as_object() else {
             assert!(answered.body.is_empty(), "{what} has a body");
             return;
@@ -79,6 +85,44 @@ impl Document {
             &contents.get(answered.media_type()).unwrap_or_else(|| panic!("{what}: {}", answered.media_type()));
         if answered.media_type().ends_with("json") {
             self.check_value(&what, &content["schema"], &answered.json());
+        }
+    }
+
+    /// The same of what comes before the body; returns what is said of it all.
+    pub(crate) fn check_head<'a>(&'a self, operation: Operation<'a>, status: u16, headers: &HeaderMap) -> &'a Value {
+        let what = format!("{} {} {status}", operation.method, operation.path);
+        let responses = self.responses(operation);
+        let described = responses.iter().find(|(described, _)| **described == status.to_string());
+        let described = described.unwrap_or_else(|| panic!("{what} is not described")).1;
+        let mut expected: BTreeSet<String> = BTreeSet::new();
+        for (name, said) in self.headers(described) {
+            let sent: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+            assert!(sent.len() == 1 || sent.is_empty() && said["required"] != true, "{what}: {name}: {sent:?}");
+            for sent in sent {
+                let is_number = said["schema"]["type"] == "integer";
+                let value = if is_number { sent.parse().unwrap() } else { json!(sent) };
+                self.check_value(&format!("{what}: {name}"), &said["schema"], &value);
+            }
+            expected.insert(name.to_ascii_lowercase());
+        }
+        let unexpected = headers.keys().map(HeaderName::as_str);
+        let unexpected: Vec<_> =
+            unexpected.filter(|name| !expected.contains(*name) && !OF_TRANSPORT.contains(name)).collect();
+        assert!(unexpected.is_empty(), "{what} says what is not described: {unexpected:?}");
+        described
+    }
+
+    /// The headers that a response is described with.
+    pub(crate) fn headers<'a>(&'a self, response: &'a Value) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let headers = response["headers"].as_object().into_iter().flatten();
+        headers.map(|(name, header)| (&**name, self.resolved(header)))
+    }
+
+    /// What is said there, or where it refers to.
+    fn resolved<'a>(&'a self, said: &'a Value) -> &'a Value {
+        match said["$ref"].as_str() {
+            Some(reference) => self.0.pointer(reference.strip_prefix('#').unwrap()).expect(reference),
+            None => said,
         }
     }
 
@@ -134,23 +178,26 @@ impl<'a> Operation<'a> {
         parts.collect::<Vec<_>>().join("/").replace('+', "%20")
     }
 
-    /// A body as it has to be, made of the examples, if it takes one.
+    /// What is said of the body, if it takes one.
+    pub(crate) fn body_described(&self) -> Option<&'a Value> {
+        self.described.pointer("/requestBody/content/application~1json")
+    }
+
+    /// A body as it has to be, if it takes one.
     pub(crate) fn body(&self) -> Option<Value> {
-        let schema = &self.described["requestBody"]["content"]["application/json"]["schema"];
-        let properties = schema["properties"].as_object()?;
-        let example = |(name, schema): (&String, &Value)| {
-            let example = &schema["examples"][0];
-            assert!(!example.is_null(), "{}: an example of {name} is needed", self.path);
-            (name.clone(), example.clone())
-        };
-        Some(properties.iter().map(example).collect::<Map<_, _>>().into())
+        self.body_described().map(|body| body["example"].clone())
     }
 }
 
 impl Answered {
-    /// Sends the request and reads the answer, but for when it was given.
+    /// Sends the request, always under the same id, and reads the answer, but for when it was given.
     pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
-        let response = request.timeout(std::time::Duration::from_mins(1)).send().await.unwrap();
+        let response = request
+            .header("x-request-id", "of-a-test")
+            .timeout(std::time::Duration::from_mins(1))
+            .send()
+            .await
+            .unwrap();
         let (status, mut headers) = (response.status().as_u16(), response.headers().clone());
         headers.remove("date");
         Self { status, headers, body: response.bytes().await.unwrap().to_vec() }

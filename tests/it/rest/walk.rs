@@ -66,6 +66,8 @@ async fn pair(app: &TestApp, document: &Document, client: &mut Client<'_>, name:
     let code = client.send("user.requestPairingCode", &json!({ "phoneNumber": "+34 600 111 222" })).await.json();
     assert!(app.waha.scan_code(code["code"].as_str().unwrap(), PHONE), "{code}");
     app.until("ana", name, "WORKING").await;
+    let watch = client.request("user.onSessionStatus", "").send().await.unwrap();
+    document.check_head(document.twin("user.onSessionStatus"), 200, watch.headers());
     let mut stream = app.watch(Door::Rest, "ana", name).await;
     let state = stream.until(|state| state["phoneNumber"].is_string()).await;
     document.check_value("an event", &json!({ "$ref": "#/components/schemas/SessionState" }), &state);

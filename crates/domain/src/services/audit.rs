@@ -46,7 +46,7 @@ impl AuditTrail {
     /// For how long entries are kept unless told otherwise.
     pub const KEPT_FOR_DAYS: u32 = 90;
     /// How long a flush waits.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    pub const PATIENCE: Duration = Duration::from_secs(5);
     const TIDY_INTERVAL: Duration = Duration::from_hours(1);
     /// For how long old entries are deleted without a break.
     const TIDY_TIME: TimeDelta = TimeDelta::minutes(10);

@@ -16,11 +16,15 @@ use crate::trpc::user::{ContactPage, ContactsInput, GroupPage, GroupsInput, List
 /// What has to be so for a list to be fetched.
 const LISTED: [Precondition; 3] = [Precondition::NotConnected, Precondition::NotPaired, Precondition::Starting];
 
+/// What a version looks like.
+const VERSION: &str = "9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+
 pub(super) fn resource() -> Resource {
     let all = QueryParameter {
         name: "all",
         kind: QueryKind::Boolean { default: false },
         about: "Whether those are wanted, too, who are not in the phone's address book.",
+        example: json!(true),
     };
     let group = json!({ "groupId": "120363041234567890@g.us", "groupName": "Neighbours" });
     let contact =
@@ -58,29 +62,33 @@ pub(super) fn resource() -> Resource {
 
 /// What both lists read.
 fn page(default_limit: u64) -> Vec<QueryParameter> {
-    let parameter = |name, kind, about| QueryParameter { name, kind, about };
+    let parameter = |name, kind, about, example| QueryParameter { name, kind, about, example };
     vec![
         parameter(
             "limit",
             QueryKind::Integer { minimum: 1, default: default_limit },
             "Entries of the page. There are 10 000 at most, and more in the next page.",
+            json!(20),
         ),
         parameter(
             "cursor",
             QueryKind::Integer { minimum: 0, default: 0 },
             "Where the page begins: the `nextCursor` of the page before it.",
+            json!(20),
         ),
         parameter(
             "search",
             QueryKind::Text,
             "What names have to contain, whatever the case, accents and width; contacts are found by number, too. Blank is \
              none.",
+            json!("jose"),
         ),
         parameter(
             "version",
             QueryKind::Text,
             "The `version` of the page before it, for pages that fit together. `version_gone` if that list is no longer \
              kept.",
+            json!(VERSION),
         ),
     ]
 }
@@ -91,7 +99,7 @@ fn example(entry: &Json) -> Json {
         "items": [entry],
         "nextCursor": 1,
         "total": 40,
-        "version": "9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        "version": VERSION,
         "syncedAt": "2026-11-23T09:30:00.000Z",
         "stale": false,
         "syncing": false,

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use serde_json::{Map, Value as Json, json};
 use switchboard_domain::Scope;
 
-use super::operation::{Answer, Operation, QueryKind, QueryParameter};
+use super::operation::{Answer, Example, HeaderParameter, Operation, QueryKind, QueryParameter};
 use super::{ROOT, resources};
 use crate::auth::scope;
 use crate::problem::{self, Problem};
@@ -25,6 +25,7 @@ twin of a tRPC procedure, which `x-trpc-procedure` names, and comes to the same.
 - **Limits**: who asks for too much is told so (`rate_limited`), with `RateLimit-Policy` and `RateLimit` as in
   draft-ietf-httpapi-ratelimit-headers-11.
 - **HEAD** answers like GET, without a body, but for the events.
+- **Ids**: every answer but a 414 has an `X-Request-Id`, by which the server's log tells of it; a request may bring its own.
 - **Times** are in UTC, with milliseconds: `2026-11-23T09:30:00.000Z`.
 - Answers may have more fields than are described, and `status` other words.
 ";
@@ -38,7 +39,9 @@ A key that `switchboard keys create` made, `swb_` and 64 hexadecimal digits. It 
 
 const COOKIE: &str = "\
 The session of the application that a page belongs to, where the server is configured for it. Other libraries have other
-names. It needs an `Origin` that the server knows.";
+names. A page of another site must not use it. GET is refused where the browser says that such a page asks (`Origin`,
+`Sec-Fetch-Site`). All else has to come with an `Origin` that the server knows or from its own pages (else 403, `cross_site`),
+and with `Content-Type: application/json`, which no form sends, even where there is no body (else 415, `not_json`).";
 
 /// The document, as JSON with a line break at its end.
 pub fn openapi() -> String {
@@ -59,7 +62,7 @@ fn document() -> Json {
             let path = paths.entry(format!("{ROOT}{}", operation.path)).or_default();
             path.insert(method, described(&operation, resource.name, &mut shared));
             let contents = operation.answers.into_iter().flat_map(|answer| answer.contents);
-            let used = contents.map(|content| content.schema).chain(operation.body);
+            let used = contents.map(|content| content.schema).chain(operation.body.map(|body| body.schema));
             schemas.extend(used.flat_map(|schema| schema.named));
         }
     }
@@ -78,6 +81,7 @@ fn document() -> Json {
         "components": {
             "schemas": schemas,
             "responses": shared,
+            "headers": headers_of_all(),
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": BEARER },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": API_KEY },
@@ -101,7 +105,7 @@ fn described(operation: &Operation, tag: &str, shared: &mut BTreeMap<String, Jso
         "responses": responses(operation, shared),
     });
     if let Some(body) = &operation.body {
-        let content = json!({ "application/json": { "schema": body.itself } });
+        let content = json!({ "application/json": { "schema": body.schema.itself, "example": body.example } });
         described["requestBody"] = json!({ "required": true, "content": content });
     }
     described
@@ -117,19 +121,21 @@ fn parameters(operation: &Operation) -> Vec<Json> {
         let schema = json!({ "type": "string", "minLength": 1, "examples": [example] });
         json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
     });
-    let in_query = operation.query.iter().map(|QueryParameter { name, kind, about }| {
-        let schema = match kind {
+    let in_query = operation.query.iter().map(|QueryParameter { name, kind, about, example }| {
+        let mut schema = match kind {
             QueryKind::Integer { minimum, default } => {
                 json!({ "type": "integer", "minimum": minimum, "default": default })
             }
             QueryKind::Boolean { default } => json!({ "type": "boolean", "default": default }),
             QueryKind::Text => json!({ "type": "string" }),
         };
+        schema["examples"] = json!([example]);
         json!({ "name": name, "in": "query", "description": about, "schema": schema })
     });
-    let in_header = operation.header.iter().map(
-        |(name, about)| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } }),
-    );
+    let in_header = operation.header.iter().map(|HeaderParameter { name, about, example }| {
+        let schema = json!({ "type": "string", "examples": [example] });
+        json!({ "name": name, "in": "header", "description": about, "schema": schema })
+    });
     in_path.chain(in_query).chain(in_header).collect()
 }
 
@@ -161,16 +167,47 @@ fn responses(operation: &Operation, shared: &mut BTreeMap<String, Json>) -> BTre
 fn answered(answer: &Answer) -> Json {
     let contents = answer.contents.iter().map(|content| {
         let mut described = json!({ "schema": content.schema.itself });
-        if let Some(example) = &content.example {
-            described["example"] = example.clone();
+        match &content.example {
+            Example::Json(value) => described["example"] = value.clone(),
+            Example::Elsewhere(url) => described["examples"] = json!({ "image": { "externalValue": url } }),
         }
         (content.media_type.to_owned(), described)
     });
     let contents: Map<String, Json> = contents.collect();
-    if contents.is_empty() {
-        return json!({ "description": answer.about });
+    let mut described = json!({ "description": answer.about, "headers": headers() });
+    if !contents.is_empty() {
+        described["content"] = contents.into();
     }
-    json!({ "description": answer.about, "content": contents })
+    described
+}
+
+/// What every answer says to whoever calls; `docs/limits.md` has what it says to browsers.
+fn headers_of_all() -> Map<String, Json> {
+    let text = |pattern, example| json!({ "type": "string", "pattern": pattern, "examples": [example] });
+    let all = [
+        (
+            "X-Request-Id",
+            "The id of the request, by which the server's log tells of it: the one that it came with, if that is 1 to 64 \
+             letters, digits, `-`, `_` or `.`, else a new one.",
+            text("^[A-Za-z0-9._-]{1,64}$", "5f3c9a1e7b204d68"),
+        ),
+        (
+            "Cache-Control",
+            "`no-store`, since answers are personal; of the events, `no-cache, no-transform`.",
+            text("^no-", "no-store"),
+        ),
+    ];
+    let described = |about, schema| json!({ "description": about, "required": true, "schema": schema });
+    all.into_iter().map(|(name, about, schema)| (name.to_owned(), described(about, schema))).collect()
+}
+
+/// Those, where they are said.
+fn headers() -> Map<String, Json> {
+    let refer = |name: String| {
+        let reference = json!({ "$ref": format!("#/components/headers/{name}") });
+        (name, reference)
+    };
+    headers_of_all().into_iter().map(|(name, _)| refer(name)).collect()
 }
 
 /// What comes of a status: one of these problems.
@@ -184,21 +221,23 @@ fn refused(problems: &[Problem]) -> Json {
     });
     let mut described = json!({
         "description": about.join(", "),
+        "headers": headers(),
         "content": { "application/problem+json": { "schema": schema, "examples": examples } },
     });
-    let seconds = json!({ "type": "integer", "minimum": 0 });
-    let text = json!({ "type": "string" });
-    for (header, name, about, schema) in [
-        (header::RETRY_AFTER.as_str(), "Retry-After", "After how many seconds to try again.", seconds),
-        ("ratelimit-policy", "RateLimit-Policy", "The quota: `q` requests in `w` seconds.", text.clone()),
-        ("ratelimit", "RateLimit", "What is left of it: `r` requests for `t` seconds.", text.clone()),
-        (header::WWW_AUTHENTICATE.as_str(), "WWW-Authenticate", "How to sign in.", text),
+    for (header, name, about) in [
+        (header::RETRY_AFTER.as_str(), "Retry-After", "After how many seconds to try again."),
+        ("ratelimit-policy", "RateLimit-Policy", "The quota: `q` requests in `w` seconds."),
+        ("ratelimit", "RateLimit", "What is left of it: `r` requests for `t` seconds."),
+        (header::WWW_AUTHENTICATE.as_str(), "WWW-Authenticate", "How to sign in."),
     ] {
-        let said = |problem: &Problem| problem.headers().any(|(said, _)| said == header);
-        if problems.iter().any(said) {
-            let required = problems.iter().all(said);
-            described["headers"][name] = json!({ "description": about, "required": required, "schema": schema });
-        }
+        let said = |problem: &Problem| problem.headers().find(|(said, _)| said == header).map(|(_, value)| value);
+        let Some(example) = problems.iter().find_map(said) else { continue };
+        let required = problems.iter().all(|problem| said(problem).is_some());
+        let schema = match example.parse::<u64>() {
+            Ok(seconds) => json!({ "type": "integer", "minimum": 0, "examples": [seconds] }),
+            Err(_) => json!({ "type": "string", "examples": [example] }),
+        };
+        described["headers"][name] = json!({ "description": about, "required": required, "schema": schema });
     }
     described
 }

@@ -6,11 +6,14 @@ use actix_web::http::header::HeaderValue;
 use serde_json::json;
 use switchboard_domain::Error;
 
-use super::operation::{Answer, Caller, Operation, subscription};
+use super::operation::{Answer, Caller, Example, HeaderParameter, Operation, subscription};
 use crate::live::{self, StateOutput};
 use crate::problem::Problem;
 use crate::schema::{JsonSchema, reference};
 use crate::trpc::user::{OfSession, session_name};
+
+/// What the id of an event looks like.
+const ID: &str = "Vn3ZkS9o1Ek";
 
 pub(super) fn operation() -> Operation {
     Operation::new(Method::GET, "/sessions/{name}/events", subscription("user.onSessionStatus"), watch)
@@ -23,16 +26,17 @@ pub(super) fn operation() -> Operation {
              user needs the place. A stream that ends without either is to be opened again. A comment every 15 s shows that it \
              lives.",
         )
-        .reads_header(
-            "Last-Event-ID",
-            "The id of the last event that was seen, which an `EventSource` sends when it comes back.",
-        )
+        .reads_header(HeaderParameter {
+            name: "Last-Event-ID",
+            about: "The id of the last event that was seen, which an `EventSource` sends when it comes back.",
+            example: ID,
+        })
         .answers(
             Answer { status: 200, about: "The events, each as an object of its fields", contents: Vec::new() }.or(
                 "text/event-stream",
                 event(),
-                Some(json!({
-                    "id": "Vn3ZkS9o1Ek",
+                Example::Json(json!({
+                    "id": ID,
                     "event": "status",
                     "data": json!({ "status": "WORKING", "phoneNumber": "+34600111222" }).to_string(),
                 })),

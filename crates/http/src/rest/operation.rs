@@ -31,10 +31,10 @@ pub(super) struct Operation {
     pub(super) description: &'static str,
     /// What is read from the query; parameters in the path are known by the path.
     pub(super) query: Vec<QueryParameter>,
-    /// The header that is read, with what it is for.
-    pub(super) header: Option<(&'static str, &'static str)>,
+    /// The header that is read.
+    pub(super) header: Option<HeaderParameter>,
     /// What the body has to be, if there is one.
-    pub(super) body: Option<JsonSchema>,
+    pub(super) body: Option<Body>,
     pub(super) answers: Vec<Answer>,
     refusals: Vec<trpc::Error>,
     /// What is wrong with an input.
@@ -50,6 +50,20 @@ pub(super) struct QueryParameter {
     pub(super) name: &'static str,
     pub(super) kind: QueryKind,
     pub(super) about: &'static str,
+    pub(super) example: Json,
+}
+
+/// A header that is read, with what it is for.
+pub(super) struct HeaderParameter {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) example: &'static str,
+}
+
+/// What a body has to be, with an example of it.
+pub(super) struct Body {
+    pub(super) schema: JsonSchema,
+    pub(super) example: Json,
 }
 
 /// What a parameter of the query may be.
@@ -74,7 +88,14 @@ pub(super) struct Answer {
 pub(super) struct Content {
     pub(super) media_type: &'static str,
     pub(super) schema: JsonSchema,
-    pub(super) example: Option<Json>,
+    pub(super) example: Example,
+}
+
+/// What an answer may look like.
+pub(super) enum Example {
+    Json(Json),
+    /// What JSON cannot hold, by a URL.
+    Elsewhere(String),
 }
 
 /// Who asks, and with what.
@@ -150,12 +171,12 @@ impl Operation {
     }
 
     /// Reads that header.
-    pub(super) fn reads_header(self, name: &'static str, about: &'static str) -> Self {
-        Self { header: Some((name, about)), ..self }
+    pub(super) fn reads_header(self, header: HeaderParameter) -> Self {
+        Self { header: Some(header), ..self }
     }
 
     /// Takes a body.
-    pub(super) fn takes(self, body: JsonSchema) -> Self {
+    pub(super) fn takes(self, body: Body) -> Self {
         Self { body: Some(body), ..self }
     }
 
@@ -239,7 +260,7 @@ impl Operation {
 impl Answer {
     /// JSON.
     pub(super) fn json(about: &'static str, schema: JsonSchema, example: Json) -> Self {
-        Self { status: 200, about, contents: vec![] }.or("application/json", schema, Some(example))
+        Self { status: 200, about, contents: vec![] }.or("application/json", schema, Example::Json(example))
     }
 
     /// Nothing but a status.
@@ -248,7 +269,7 @@ impl Answer {
     }
 
     /// That, for who wants another type.
-    pub(super) fn or(mut self, media_type: &'static str, schema: JsonSchema, example: Option<Json>) -> Self {
+    pub(super) fn or(mut self, media_type: &'static str, schema: JsonSchema, example: Example) -> Self {
         self.contents.push(Content { media_type, schema, example });
         self
     }
@@ -300,7 +321,7 @@ mod tests {
     use super::*;
 
     fn read(kind: QueryKind, texts: &[&str]) -> Value {
-        let parameter = QueryParameter { name: "x", kind, about: "" };
+        let parameter = QueryParameter { name: "x", kind, about: "", example: Json::Null };
         parameter.read(texts.iter().map(|text| (*text).to_owned()).collect())
     }
 

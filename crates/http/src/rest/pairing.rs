@@ -9,13 +9,16 @@ use serde_json::json;
 use switchboard_domain::ports::GatewayError;
 use switchboard_domain::{Error, Precondition};
 
-use super::operation::{Answer, Caller, Operation, mutation, query, unless, upstream};
+use super::operation::{Answer, Body, Caller, Example, Operation, mutation, query, unless, upstream};
 use super::{Resource, json};
 use crate::problem::Problem;
 use crate::schema::JsonSchema;
 use crate::trpc::user::{OfPhone, OfSession, PairingCodeOutput, QrOutput, session_name};
 
 const PNG: &str = "image/png";
+
+/// The smallest image, in the place of a code.
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg==";
 
 /// What has to be so for a phone to be paired.
 const SCANNABLE: [Precondition; 3] =
@@ -33,10 +36,10 @@ pub(super) fn resource() -> Resource {
                      starting is waited for, up to 10 s. `Accept: image/png` gives the image itself.",
                 )
                 .answers(
-                    Answer::json("The code", JsonSchema::of::<QrOutput>(), json!({ "qr": "iVBORw0KGgoAAAANSUhEUgAAAAE=" })).or(
+                    Answer::json("The code", JsonSchema::of::<QrOutput>(), json!({ "qr": PIXEL })).or(
                         PNG,
                         JsonSchema::inline(json!({ "type": "string", "format": "binary" })),
-                        None,
+                        Example::Elsewhere(format!("data:{PNG};base64,{PIXEL}")),
                     ),
                 )
                 .refuses([Error::NotFound])
@@ -61,12 +64,13 @@ pub(super) fn resource() -> Resource {
 }
 
 /// The body of operations on a phone's number.
-pub(super) fn phone() -> JsonSchema {
+pub(super) fn phone() -> Body {
+    const PHONE: &str = "+34600111222";
     const SEPARATORS: &str = r"[ .()\[\]/-]*";
     // What `PhoneNumber` takes, but for spaces and dashes beyond ASCII.
     let pattern =
         format!("^{SEPARATORS}(\\+|0{SEPARATORS}0)?{SEPARATORS}[1-9]({SEPARATORS}[0-9]){{6,14}}{SEPARATORS}$");
-    JsonSchema::inline(json!({
+    let schema = JsonSchema::inline(json!({
         "type": "object",
         "required": ["phoneNumber"],
         "properties": {
@@ -76,10 +80,11 @@ pub(super) fn phone() -> JsonSchema {
                                 spaces, dots, dashes, slashes and brackets anywhere.",
                 "pattern": pattern,
                 "maxLength": 64,
-                "examples": ["+34600111222"],
+                "examples": [PHONE],
             },
         },
-    }))
+    }));
+    Body { schema, example: json!({ "phoneNumber": PHONE }) }
 }
 
 async fn qr(caller: Caller, input: OfSession) -> Result<HttpResponse, Problem> {

@@ -187,6 +187,16 @@ async fn a_call_is_one_line_with_the_requests_id_and_nobodys_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_for_people_has_no_colours_where_nobody_looks_on() {
+    let waha = waha().await;
+    let server = Server::with(&[("LOG__FORMAT", "pretty"), ("LOG__FILTER", "debug")], &waha).await;
+    server.pair(&waha, "ana", "34600111222").await;
+    let log = server.log();
+    assert!(log.contains("request") && log.contains("user.initiateWhatsAppSession"), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_and_what_they_ask_of_waha_are_spans_of_the_callers_trace() {
     const TRACE: [u8; 16] = *b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36";
     let (waha, collector) = (waha().await, Collector::start());

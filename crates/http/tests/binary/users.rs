@@ -107,6 +107,12 @@ async fn users_of_a_t3_app_are_taken_over_written_out_and_erased_while_it_is_ser
     let exported = read(&shell.path("ana.json"));
     assert_eq!((&exported["format"], &exported["user"]), (&json!("switchboard-user/1"), &json!("ana")));
     assert_eq!(exported["session"]["sessionName"], "ana-phone");
+    let said = &exported["waha"]["session"];
+    assert_eq!((&said["status"], &said["account"]), (&json!("WORKING"), &json!("34600111222@c.us")));
+    assert!(said["lid"].as_str().unwrap().ends_with("@lid"), "{said}");
+    assert_eq!(exported["waha"]["reason"], Value::Null);
+    assert_eq!((&exported["waha"]["worker"], &exported["waha"]["engine"]), (&json!("default"), &json!("NOWEB")));
+    assert!(exported["waha"]["version"].as_str().unwrap().starts_with("202"), "{}", exported["waha"]);
     assert_eq!(exported["linkedGroups"][0]["groupName"], "Family");
     assert_eq!(exported["campaigns"].as_array().unwrap().len(), 2);
     assert_eq!(exported["apiKeys"][0]["name"], "reports");
@@ -144,6 +150,10 @@ async fn users_of_a_t3_app_are_taken_over_written_out_and_erased_while_it_is_ser
 
     // WAHA off: it is said what is left, and the next attempt does it.
     waha.set_reachable(false).await;
+    let exported: Value = serde_json::from_str(&shell.printed(&["users", "export", "--user", "ben"]).await).unwrap();
+    assert_eq!(exported["session"]["sessionName"], "user_ben_2");
+    assert_eq!(exported["waha"]["session"], Value::Null);
+    assert_eq!(exported["waha"]["reason"], "waha_unavailable");
     let unfinished = shell.refused(&["users", "erase", "--user", "ben", "--yes"]).await;
     assert!(
         unfinished.contains("ben is not erased yet") && unfinished.contains("run the same command again"),

@@ -247,14 +247,42 @@ fn cors(origins: &[String], cookies: bool) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpStream};
+    use std::path::Path;
+
+    use switchboard_domain::services::AuditTrail;
 
     use super::*;
 
+    /// The number after `before` in a file of `docs/deploy`, in seconds.
+    fn seconds(file: &str, before: &str) -> Duration {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deploy").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let rest = text.split_once(before).unwrap_or_else(|| panic!("{before} in {file}")).1;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Duration::from_secs(digits.parse().unwrap())
+    }
+
+    #[test]
+    fn whatever_stops_a_server_waits_until_all_is_finished_and_stored() {
+        let server = Config::default().server().unwrap();
+        let after_drain = Drain::LAST + server.shutdown + AuditTrail::PATIENCE + telemetry::EXPORT_DEADLINE;
+        let kubernetes = "kubernetes.yaml";
+        let longer_drain = seconds(kubernetes, "DRAIN_SECONDS, value: \"");
+        for (drain, waits) in [
+            (server.drain, seconds("compose.yaml", "stop_grace_period: ")),
+            (server.drain, seconds("switchboard.service", "TimeoutStopSec=")),
+            (longer_drain, seconds(kubernetes, "terminationGracePeriodSeconds: ")),
+        ] {
+            assert!(waits > drain + after_drain, "{waits:?} for {drain:?} and {after_drain:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_client_that_does_not_read_is_given_up_after_a_minute() {
+        use std::net::{Ipv4Addr, TcpStream};
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         listener.set_nonblocking(false).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

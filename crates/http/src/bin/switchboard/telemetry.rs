@@ -1,5 +1,6 @@
 //! Where logs and traces go.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -49,7 +50,7 @@ pub(crate) struct Traces {
 pub(crate) struct Exporter(Option<SdkTracerProvider>);
 
 /// How long an export, and the last one at a stop, may take.
-const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Writes logs to the standard error stream, and sends traces away.
 pub(crate) fn init(log: Log, traces: Option<Traces>) -> anyhow::Result<Exporter> {
@@ -63,6 +64,8 @@ pub(crate) fn init(log: Log, traces: Option<Traces>) -> anyhow::Result<Exporter>
 fn subscriber(log: Log, traces: Option<&SdkTracerProvider>) -> impl Subscriber + Send + Sync + use<> {
     // It would say so on the same stream, and panic: a log on a full disk must not end the requests it tells of.
     let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    // Colours are for who looks on, unless NO_COLOR says otherwise; in a file, a pipe or a journal they are noise.
+    let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     let lines = match log.format {
         LogFormat::Pretty => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),

@@ -1,6 +1,7 @@
 //! `switchboard users`: what is kept of a user, and how it goes.
 
 mod export;
+mod upstream;
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::StreamExt as _;
-use switchboard_domain::ports::{Change, Erased, Heard, StorageError, UserRecord};
+use switchboard_domain::ports::{Change, Erased, Heard, StorageError, UserRecord, WhatsAppGateway};
 use switchboard_domain::services::{Leftover, Services};
 use switchboard_domain::{AuditAction, Deed, Error, Lifecycle, Means, SessionId, UserId};
 
@@ -30,7 +31,11 @@ const NO_LISTS: u64 = 1024 * 1024;
 pub(crate) async fn run(config: &Config, command: UsersCommand) -> anyhow::Result<()> {
     let storage = wiring::storage(config)?;
     match command {
-        UsersCommand::Export { user, output } => export(&storage, &user, output.as_deref()).await,
+        UsersCommand::Export { user, output } => {
+            // What is kept can be written out whatever is said of WAHA.
+            let gateway = wiring::gateway(config).ok();
+            export(&storage, gateway.as_deref(), &user, output.as_deref()).await
+        }
         UsersCommand::Erase { user, dry_run: true, .. } => rehearse(&storage, &user).await,
         UsersCommand::Erase { user, yes: true, .. } => erase(config, &storage, &user).await,
         UsersCommand::Erase { user, .. } => {
@@ -39,17 +44,22 @@ pub(crate) async fn run(config: &Config, command: UsersCommand) -> anyhow::Resul
     }
 }
 
-async fn export(storage: &Storage, user: &UserId, output: Option<&Path>) -> anyhow::Result<()> {
+async fn export(
+    storage: &Storage,
+    gateway: Option<&dyn WhatsAppGateway>,
+    user: &UserId,
+    output: Option<&Path>,
+) -> anyhow::Result<()> {
     if let Some(path) = output {
         // It is somebody's address book: nobody else's to read.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.with_context(|| format!("--output: {} cannot be made", path.display()))?;
         let mut out = BufWriter::new(file);
-        export::write(storage, user, &mut out).await?;
+        export::write(storage, gateway, user, &mut out).await?;
         out.flush()?;
     } else {
         let mut out = BufWriter::new(std::io::stdout());
-        export::write(storage, user, &mut out).await?;
+        export::write(storage, gateway, user, &mut out).await?;
         out.flush()?;
     }
     audit::note(&*storage.audit, Deed::new(AuditAction::Export, Means::Cli).of(user)).await;

@@ -67,7 +67,7 @@ impl Config {
         let metrics = match long_enough("metrics.token", self.metrics.token.as_ref())? {
             _ if !self.metrics.enabled => MetricsAccess::Off,
             Some(token) => MetricsAccess::Token(token),
-            None => MetricsAccess::Near,
+            None => MetricsAccess::Local,
         };
         let user_key = long_enough("log.user_key", self.log.user_key.as_ref())?;
         Ok(TelemetryOptions { metrics, user_key, continue_trace: traced.then_some(telemetry::continue_trace) })

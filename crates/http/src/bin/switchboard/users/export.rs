@@ -1,4 +1,4 @@
-//! All that is kept of a user, as one JSON document. `docs/users.md` describes it.
+//! All that is kept of a user, and what WAHA says of them, as one JSON document. `docs/users.md` describes it.
 
 use std::io::Write;
 
@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use switchboard_domain::ports::{AuditQuery, Clock as _, KeptCampaign, KeptGroup};
+use switchboard_domain::ports::{AuditQuery, Clock as _, KeptCampaign, KeptGroup, WhatsAppGateway};
 use switchboard_domain::{
     ApiKey, ChatId, Limit, ListKind, Session, SessionStatus, Snapshot, SystemClock, UserId, View,
 };
 
 use super::super::audit::Row;
 use super::super::wiring::Storage;
-use super::of_database;
+use super::{of_database, upstream};
 
 /// What names the form of the document.
 const FORMAT: &str = "switchboard-user/1";
@@ -27,8 +27,13 @@ struct Document<'a, W> {
     is_begun: bool,
 }
 
-/// Writes what is kept of the user.
-pub(super) async fn write(storage: &Storage, user: &UserId, out: &mut impl Write) -> anyhow::Result<()> {
+/// Writes what is kept of the user, and what WAHA says of them, if there is one to ask.
+pub(super) async fn write(
+    storage: &Storage,
+    gateway: Option<&dyn WhatsAppGateway>,
+    user: &UserId,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let record = storage.users.record(user).await.map_err(of_database)?;
     let keys = storage.api_keys.list(Some(user)).await.map_err(of_database)?;
     let mut document = Document { out, is_begun: false };
@@ -36,6 +41,7 @@ pub(super) async fn write(storage: &Storage, user: &UserId, out: &mut impl Write
     document.field("user", &user.as_str())?;
     document.field("exportedAt", &text(SystemClock.now()))?;
     document.field("session", &record.session.as_ref().map(session))?;
+    document.field("waha", &upstream::of(gateway, record.session.as_ref()).await)?;
     document.list("linkedGroups", record.groups.iter().map(group))?;
     document.list("campaigns", record.campaigns.iter().map(campaign))?;
     document.list("leftBehindOn", record.left_behind.iter().map(|worker| json!(worker)))?;
@@ -187,6 +193,6 @@ fn key(key: &ApiKey) -> Value {
     })
 }
 
-fn text(time: DateTime<Utc>) -> String {
+pub(super) fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
