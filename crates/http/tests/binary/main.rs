@@ -6,6 +6,8 @@ mod collector;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod jwks_file;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod load;
