@@ -32,5 +32,7 @@ mod two_servers;
 #[cfg(test)]
 mod users;
 #[cfg(test)]
+mod web_sessions;
+#[cfg(test)]
 mod wire;
 mod workers;
