@@ -180,7 +180,7 @@ impl Simulation {
     async fn connect(&self, users: impl Iterator<Item = u32>) {
         let connects = stream::iter(users.map(user)).map(|user| async move {
             let connected = self.services.connect.run(&user, Means::Token).await;
-            connected.unwrap_or_else(|error| panic!("{user}: {error:?}"));
+            connected.unwrap_or_else(|error| panic!("{}: {error:?}", user.as_str()));
         });
         connects.buffer_unordered(self.options.at_once).collect::<Vec<()>>().await;
     }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard_domain::ports::{Clock as _, Generation, SnapshotHead};
 use switchboard_domain::services::{Directory, Round, Services};
 use switchboard_domain::{ListKind, Session, SystemRandom, UserId, WorkerName, WorkerState};
 use switchboard_http::{
-    DatabaseHealth, Front, Limits, Live, Page, Quotas, Scope, Secret, SignIn, State, Telemetry, TelemetryOptions,
-    TokenKey, TokenRules, Tokens, WEBHOOKS_PATH, routes,
+    CookieForm, CookieRules, DatabaseHealth, Front, Limits, Live, Page, Quotas, Scope, Secret, SignIn, State,
+    Telemetry, TelemetryOptions, TokenKey, TokenRules, Tokens, WEBHOOKS_PATH, routes,
 };
 use switchboard_waha_adapter::{
     BreakerConfig, ClientConfig, Deadlines, WahaGateway, WahaWebhooks, WebhookConfig, WorkerConfig,
@@ -350,6 +351,12 @@ impl Replica {
     /// What its WAHA signs reports with, if it reports to it: as the real one did of which reports were recorded.
     pub const WEBHOOK_SECRET: &str = "my-hmac-key";
 
+    /// The cookie that the web application beside it keeps its users signed in with.
+    pub const COOKIE: &str = "authjs.session-token";
+
+    /// Where the pages of that application are.
+    pub const ORIGIN: &str = "https://app.example.com";
+
     /// Another worker with that secret, which has no session of ours.
     pub const OTHER_WORKER: &str = "elsewhere";
 
@@ -383,9 +390,16 @@ impl Replica {
         let secret = Secret::new("a secret of the tests, long enough".to_owned().into()).expect("it is long enough");
         let rules = TokenRules::default();
         let tokens = Tokens::new(rules.clone(), clock.clone()).with_secret(&secret);
+        let cookies = CookieRules {
+            names: vec![Self::COOKIE.to_owned()],
+            secure_only: false,
+            form: CookieForm::Plain,
+            origins: vec![Self::ORIGIN.to_owned()],
+        };
+        let sign_in = SignIn::new(clock.clone()).with_tokens(tokens).with_api_keys(stores.api_keys.clone());
         let state = Arc::new(State {
             services: Services::new(&ports, Services::DIRECTORY_MEMORY),
-            sign_in: SignIn::new(clock.clone()).with_tokens(tokens).with_api_keys(stores.api_keys.clone()),
+            sign_in: sign_in.with_cookies(cookies, stores.web_sessions.clone()),
             limits: Limits::new(quotas, Limits::DEADLINE, clock.clone()),
             database: DatabaseHealth::new(stores.database.clone()),
             gateway,
@@ -522,6 +536,14 @@ impl Replica {
     pub fn token(&self, user: &str, ttl: Duration, scope: Scope) -> String {
         let user: UserId = user.parse().expect("a user id");
         self.tokens.sign_scoped(&user, ttl, scope).expect("a token")
+    }
+
+    /// A request as a page of that origin makes it in a browser that has this session of the web application.
+    pub fn with_cookie(request: reqwest::RequestBuilder, session: &str, origin: &str) -> reqwest::RequestBuilder {
+        let request = request.header("cookie", format!("{}={session}", Self::COOKIE)).header("origin", origin);
+        // In the place of one that is there already.
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers(HeaderMap::from_iter([json]))
     }
 
     /// A stream that has not been opened.

@@ -9,4 +9,5 @@ pub mod memory;
 pub mod postgres;
 pub mod proxy;
 pub mod stores;
+pub mod web_sessions;
 pub mod world;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::memory::Memory;
 use crate::postgres;
+use crate::web_sessions::FakeWebSessions;
 
 /// One store, as the use cases see it. Each has rows of its own.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Stores {
     pub tasks: Arc<dyn TaskLeases>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeyRepository>,
+    /// A web application's sessions, which are in memory whatever the store.
+    pub web_sessions: Arc<FakeWebSessions>,
     /// All that is kept of one user.
     pub users: Arc<dyn UserRepository>,
     /// The audit log.
@@ -107,11 +110,12 @@ impl Stores {
     /// The same rows as a program that is started again would find them: through new connections.
     #[must_use]
     pub async fn reopened(&self) -> Self {
-        match &self.kept {
+        let reopened = match &self.kept {
             Kept::Memory(memory) => Self::of(memory.clone(), self.bus.clone(), Kept::Memory(memory.clone())),
             Kept::Sqlite(file, folder) => Self::sqlite_at(file.clone(), folder.clone(), self.bus.clone()).await,
             Kept::Postgres(url) => Self::postgres_at(url.clone()),
-        }
+        };
+        Self { web_sessions: self.web_sessions.clone(), ..reopened }
     }
 
     /// All that use cases need, on this store.
@@ -176,6 +180,7 @@ impl Stores {
             snapshots: store.clone(),
             tasks: store.clone(),
             api_keys: store.clone(),
+            web_sessions: Arc::default(),
             users: store.clone(),
             audit: store.clone(),
             bus,

@@ -14,7 +14,7 @@ use crate::{ParseError, PhoneNumber};
 #[serde(try_from = "String", into = "String")]
 pub struct ChatId(String);
 
-text_newtype!(ChatId);
+text_newtype!(personal ChatId);
 
 /// What kind of chat an id names, by its server part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl std::fmt::Debug for ChatId {
     }
 }
 
-/// The id of a group: a [`ChatId`] on `@g.us`.
+/// The id of a group: a [`ChatId`] on `@g.us`. Those of old groups begin with the number of whoever made them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GroupId(ChatId);
@@ -138,12 +138,6 @@ impl TryFrom<String> for GroupId {
 impl From<GroupId> for String {
     fn from(id: GroupId) -> Self {
         id.0.into()
-    }
-}
-
-impl std::fmt::Display for GroupId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 

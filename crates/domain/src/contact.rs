@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::parse::hidden;
 use crate::{ChatId, ChatKind, Me, UNKNOWN_NAME};
 
 /// A person a user can write to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
     /// Their chat.
     pub id: ChatId,
@@ -16,7 +17,7 @@ pub struct Contact {
 }
 
 /// An entry of an engine's contact list, translated but not judged: everything but the id may be missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ListedContact {
     /// Who or what it is; engines list groups and oneself too.
     pub id: ChatId,
@@ -46,6 +47,8 @@ pub struct LidTwin {
     /// The `@c.us` id.
     pub phone: ChatId,
 }
+
+hidden!(Contact, ListedContact);
 
 impl Contact {
     /// The people among `listed`: without groups, channels, broadcasts, oneself and blocked people; each person once,
@@ -145,7 +148,7 @@ mod tests {
     fn people(listed: Vec<ListedContact>, twins: &[LidTwin]) -> Vec<(String, String)> {
         let me = Me { id: "100@c.us".parse().unwrap(), lid: Some("900@lid".parse().unwrap()) };
         let contacts = Contact::from_listed(listed, twins, Some(&me));
-        contacts.into_iter().map(|contact| (contact.id.to_string(), contact.name)).collect()
+        contacts.into_iter().map(|contact| (contact.id.into(), contact.name)).collect()
     }
 
     #[test]

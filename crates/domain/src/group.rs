@@ -5,14 +5,14 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::parse::text_newtype;
+use crate::parse::{hidden, text_newtype};
 use crate::{Campaign, ChatId, GroupId, ParseError, SessionId};
 
 /// What an entry without any name is called.
 pub const UNKNOWN_NAME: &str = "Unknown";
 
 /// A group as WhatsApp lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Group {
     /// Its id.
     pub id: GroupId,
@@ -39,7 +39,7 @@ impl FromStr for LinkedGroupId {
 ///
 /// It remembers the WhatsApp account it was linked under: only the present account's groups are shown, so that a user
 /// who connects another phone does not see the old one's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LinkedGroup {
     /// The id of the link.
     pub id: LinkedGroupId,
@@ -56,6 +56,8 @@ pub struct LinkedGroup {
     /// When the link or its name last changed.
     pub updated_at: DateTime<Utc>,
 }
+
+hidden!(Group, LinkedGroup);
 
 /// A linked group with its active campaigns.
 #[derive(Clone, Debug, PartialEq, Eq)]

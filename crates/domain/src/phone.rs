@@ -15,7 +15,7 @@ use crate::parse::text_newtype;
 #[serde(try_from = "String", into = "String")]
 pub struct PhoneNumber(String);
 
-text_newtype!(PhoneNumber);
+text_newtype!(personal PhoneNumber);
 
 impl PhoneNumber {
     /// The digits without the `+`, as WhatsApp ids and WAHA want them.

@@ -1,5 +1,7 @@
 //! What pairs a phone: a QR code or a pairing code.
 
+use crate::parse::hidden;
+
 /// A QR code as a PNG in base64. It is a login secret: it has no readable `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QrCode {
@@ -11,14 +13,4 @@ pub struct QrCode {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PairingCode(pub String);
 
-impl std::fmt::Debug for QrCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("QrCode(…)")
-    }
-}
-
-impl std::fmt::Debug for PairingCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PairingCode(…)")
-    }
-}
+hidden!(QrCode, PairingCode);

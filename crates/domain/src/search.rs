@@ -1,6 +1,7 @@
 //! What a user searches for.
 
 use crate::fold;
+use crate::parse::hidden;
 
 /// What a user searches for, folded; never blank.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -52,12 +53,8 @@ impl SearchTerm {
     }
 }
 
-/// What somebody searches for may be a name: `{:?}` hides it, so that no log can hold it.
-impl std::fmt::Debug for SearchTerm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SearchTerm(…)")
-    }
-}
+// What somebody searches for may be a name.
+hidden!(SearchTerm);
 
 #[cfg(test)]
 mod tests {

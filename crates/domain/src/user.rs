@@ -5,14 +5,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
-use crate::parse::text_newtype;
+use crate::parse::{hidden, text_newtype};
 
-/// A signed-in user's id, as the identity provider names them: 1 to 255 bytes without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A signed-in user's id, as the identity provider names them, which may be by their mail address: 1 to 255 bytes without
+/// control characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserId(String);
 
-text_newtype!(UserId);
+text_newtype!(personal UserId);
+hidden!(UserId);
 
 impl FromStr for UserId {
     type Err = ParseError;

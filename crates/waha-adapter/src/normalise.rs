@@ -165,7 +165,7 @@ mod tests {
 
     fn groups(json: &str) -> Vec<(String, String)> {
         let groups = distinct(decode::<Entries<Group>>(json.as_bytes()).unwrap().0);
-        groups.into_iter().map(|group| (group.id.to_string(), group.name)).collect()
+        groups.into_iter().map(|group| (group.id.into(), group.name)).collect()
     }
 
     fn contacts(json: &str) -> Vec<ListedContact> {
@@ -364,9 +364,8 @@ mod tests {
     fn twins_are_read_in_pairs_or_not_at_all() {
         let twins = |json: &str| {
             let page = decode::<Entries<ListedTwin>>(json.as_bytes()).unwrap().0;
-            let pairs = page
-                .into_iter()
-                .map(|entry| entry.lid.zip(entry.phone).map(|(lid, phone)| (lid.to_string(), phone.to_string())));
+            let pairs =
+                page.into_iter().map(|entry| entry.lid.zip(entry.phone).map(|(lid, phone)| (lid.into(), phone.into())));
             pairs.collect::<Vec<_>>()
         };
         let pair = |lid: &str, phone: &str| Some((lid.to_owned(), phone.to_owned()));

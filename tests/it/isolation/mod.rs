@@ -5,9 +5,10 @@ mod smuggling;
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use support::app::TestApp;
+use support::app::{Replica, TestApp};
 use support::events::Door;
 use support::stores::Stores;
 use switchboard_domain::ports::Clock as _;
@@ -43,6 +44,15 @@ pub(crate) enum Way<'a> {
 pub(crate) struct Case<'a> {
     pub(crate) call: Call<'static>,
     pub(crate) way: Way<'a>,
+}
+
+/// By what somebody signs in.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Nothing,
+    Token(&'a str),
+    /// A session of the web application, and the origin of the page that sends its cookie.
+    Cookie(&'a str, &'a str),
 }
 
 /// What is asked for.
@@ -122,6 +132,18 @@ impl Case<'_> {
         }
     }
 
+    /// The answer to whoever shows that.
+    async fn answer(&self, app: &TestApp, shown: Shown<'_>, target: Target<'_>) -> Answered {
+        Answered::to(match shown {
+            Shown::Nothing => self.request(app, None, target, &[]),
+            Shown::Token(token) => self.request(app, Some(token), target, &[]),
+            Shown::Cookie(session, origin) => {
+                Replica::with_cookie(self.request(app, None, target, &[]), session, origin)
+            }
+        })
+        .await
+    }
+
     /// The status of all calls of an answer.
     pub(crate) fn status(&self, answered: &Answered) -> u16 {
         if matches!(self.way, Way::Rest(_)) {
@@ -185,15 +207,29 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
     let (_, mut made_up_key) = have_key(&app, "ana", Scope::Full, None).await;
     let last = made_up_key.pop();
     made_up_key.push(if last == Some('0') { '1' } else { '0' });
+    let cookie = |session| Shown::Cookie(session, Replica::ORIGIN);
+    for (user, session, minutes) in
+        [("ana", "anas", 60), ("eve", "eves", 60), ("ana", "signed-out", 60), ("ana", "expired", 0)]
+    {
+        app.stores.web_sessions.sign_in(user, session, app.clock.now() + TimeDelta::minutes(minutes));
+    }
+    for session in ["anas", "signed-out"] {
+        let request =
+            Replica::with_cookie(app.get(None, "user.getWhatsAppSession", &Value::Null), session, Replica::ORIGIN);
+        assert_eq!(Replica::answer(request).await.data()["sessionName"], name, "{session} is Ana's");
+    }
+    app.stores.web_sessions.sign_out("signed-out");
+    // For as long it is remembered.
+    app.clock.advance(Duration::from_secs(5));
     // Lists that were just fetched are fetched again a little later.
     app.clock.stop();
     app.waha.clear_calls();
 
     let (mut run, mut leaks) = (0, Vec::new());
     for case in cases(&document) {
-        let mut look = async |token: Option<&str>, expected: u16| {
-            let theirs = Answered::to(case.request(&app, token, anas, &[])).await;
-            let unknown = Answered::to(case.request(&app, token, nobodys, &[])).await;
+        let mut look = async |shown: Shown<'_>, expected: u16| {
+            let theirs = case.answer(&app, shown, anas).await;
+            let unknown = case.answer(&app, shown, nobodys).await;
             if let Way::Rest(operation) = case.way {
                 document.check(operation, &theirs);
             }
@@ -203,20 +239,27 @@ async fn whatever_is_not_for_the_caller_is_closed_at_every_door(stores: Stores) 
                 leaks.push(format!("{} {expected}: {theirs:?} {unknown:?}", case.name()));
             }
         };
-        for unknown in [None, Some("not.a.token"), Some(&*expired), Some(&*revoked_key), Some(&*made_up_key)] {
-            look(unknown, 401).await;
+        look(Shown::Nothing, 401).await;
+        for unknown in ["not.a.token", &expired, &revoked_key, &made_up_key] {
+            look(Shown::Token(unknown), 401).await;
         }
+        for unknown in ["signed-out", "expired", "nobodys"] {
+            look(cookie(unknown), 401).await;
+        }
+        // Her own, which her browser sends along for a page of somebody else's.
+        look(Shown::Cookie("anas", "https://evil.example"), 403).await;
         for (scope, token) in &narrow {
             if !allows(*scope, &case.call) {
-                look(Some(token), 403).await;
+                look(Shown::Token(token), 403).await;
             }
         }
         if !case.is_about_oneself() {
             for (scope, stranger) in &strangers {
                 if allows(*scope, &case.call) {
-                    look(Some(stranger), 404).await;
+                    look(Shown::Token(stranger), 404).await;
                 }
             }
+            look(cookie("eves"), 404).await;
         }
     }
     println!("isolation: {run} cases, {} leaks", leaks.len());

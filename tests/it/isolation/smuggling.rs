@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use reqwest::RequestBuilder;
 use serde_json::json;
 use support::app::TestApp;
 use support::events::LiveStream;
 use support::stores::Stores;
+use switchboard_domain::ports::Clock as _;
 use switchboard_http::Scope;
 use switchboard_http::trpc::Kind;
 use switchboard_waha_fake::Call;
@@ -50,7 +52,7 @@ fn smuggle(request: RequestBuilder, theirs: &str, id: &str) -> RequestBuilder {
         ("x-worker", "elsewhere"),
         ("x-original-url", "/v1/session"),
         ("x-http-method-override", "DELETE"),
-        ("cookie", "user=ana; userId=ana"),
+        ("cookie", "user=ana; userId=ana; authjs.session-token=anas"),
     ]
     .iter()
     .fold(request, |request, (name, value)| request.header(*name, *value))
@@ -68,6 +70,8 @@ async fn owners_names_statuses_and_workers_in_the_wrong_place_change_nothing(sto
     let target = Target { name: &eves, id: eve.id.as_str(), group: &group };
     let token = app.token("eve", Duration::from_hours(1), Scope::Full);
     let more = smuggled(&anas, before.id.as_str());
+    // Whose cookie would be good by itself.
+    app.stores.web_sessions.sign_in("ana", "anas", app.clock.now() + TimeDelta::days(1));
     app.waha.clear_calls();
 
     // Nothing is left of the session after the logouts.

@@ -114,7 +114,7 @@ impl Run {
         let owner = &self.users[user];
         let shown = self.services.get_session.run(owner).await?;
         if self.wishes[user] == Wish::None {
-            assert!(shown.is_none(), "{owner} wants no session, and is shown one");
+            assert!(shown.is_none(), "{} wants no session, and is shown one", owner.as_str());
         }
         let status = self.services.get_status.run(owner, name).await;
         match status {
@@ -125,6 +125,7 @@ impl Run {
         }
         let stranger = &self.users[(user + 1) % USERS];
         let strange = self.services.get_status.run(stranger, name).await;
+        let (stranger, owner) = (stranger.as_str(), owner.as_str());
         assert!(matches!(strange, Err(Error::NotFound)), "{stranger} sees {owner}'s session: {strange:?}");
         Ok(())
     }
@@ -240,7 +241,8 @@ impl Run {
     async fn check_the_end(&self) {
         let rows = self.rows().await;
         for (n, user) in self.users.iter().enumerate() {
-            let Some(row) = rows.get(user) else {
+            let (row, user) = (rows.get(user), user.as_str());
+            let Some(row) = row else {
                 assert_ne!(self.wishes[n], Wish::Session, "{user} has no row");
                 continue;
             };
@@ -284,7 +286,7 @@ impl Run {
             for _ in 0..3 {
                 match self.services.connect.run(user, Means::Token).await {
                     Ok(_) | Err(Error::WorkerFailing) => {}
-                    Err(error) => panic!("{user} cannot connect: {error:?}, with {seen:?}"),
+                    Err(error) => panic!("{} cannot connect: {error:?}, with {seen:?}", user.as_str()),
                 }
                 self.wait(5).await;
                 let row = self.rows().await[user].clone();
@@ -296,7 +298,7 @@ impl Run {
             }
             let others = self.world.sessions();
             let is_refused = is_failing(&others) && matches!(&*seen, [one] if one.status == SessionStatus::Failed);
-            assert!(is_up(&seen) || is_refused, "{user} connected, and has {seen:?} among {others:?}");
+            assert!(is_up(&seen) || is_refused, "{} has connected, and {seen:?} of {others:?}", user.as_str());
         }
     }
 

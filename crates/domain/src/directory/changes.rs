@@ -113,7 +113,7 @@ mod tests {
         events.into_iter().for_each(|event| changes.add(event));
         let groups = [("1@g.us", "one"), ("2@g.us", "two")]
             .map(|(id, name)| Group { id: id.parse().unwrap(), name: name.to_owned() });
-        changes.apply(groups, at(0)).into_iter().map(|group| (group.id.to_string(), group.name)).collect()
+        changes.apply(groups, at(0)).into_iter().map(|group| (group.id.into(), group.name)).collect()
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

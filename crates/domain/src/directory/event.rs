@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::GroupId;
+use crate::parse::hidden;
 
 /// Something happened to one of a session's groups.
 ///
@@ -18,7 +19,7 @@ pub struct GroupEvent {
 }
 
 /// What happened to a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum GroupChange {
     /// The account is in the group, and it may have a name to tell: it joined, or the group was changed.
     Present {
@@ -30,3 +31,5 @@ pub enum GroupChange {
     /// The account is no longer in it.
     Left,
 }
+
+hidden!(GroupChange);

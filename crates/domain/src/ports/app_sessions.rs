@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::StorageError;
+use crate::parse::hidden;
 
 /// A session as another application keeps it. Its texts are not ours, and nothing is known of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AppSession {
     /// Its id there.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct AppSession {
 }
 
 /// A linked group as another application keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AppGroup {
     /// Its id there.
     pub id: String,
@@ -38,6 +39,8 @@ pub struct AppGroup {
     /// When the link last changed, if that is known.
     pub updated_at: Option<DateTime<Utc>>,
 }
+
+hidden!(AppSession, AppGroup);
 
 /// A campaign as another application keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]

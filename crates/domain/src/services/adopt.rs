@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use self::place::{Known, Place};
 use super::audit::AuditTrail;
+use crate::parse::hidden;
 use crate::ports::{Adopted, AppCampaign, AppGroup, AppSession, AppSessions, Ports};
 use crate::{
     AuditAction, Campaign, ChatId, Deed, Error, GroupCampaigns, Lifecycle, LinkedGroup, Means, PhoneNumber, Session,
@@ -27,7 +28,7 @@ pub struct Adopt {
 }
 
 /// A session of another application, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Adoption {
     /// Whose it is, in that application's word.
     pub user: String,
@@ -36,6 +37,8 @@ pub struct Adoption {
     /// What became of it.
     pub fate: Fate,
 }
+
+hidden!(Adoption);
 
 /// What became of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -145,6 +145,11 @@ impl Jwks {
         }
     }
 
+    /// Whether that is one of the keys that are held, whatever else is said of it by now.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.held.borrow().keys.has(key)
+    }
+
     /// Waits for keys that are newer than those that are held, unless they were fetched a moment ago.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use switchboard_domain::ports::WebSessionToken;
 use switchboard_domain::{ApiKeyHash, Means, Scope, UserId};
 
 pub use cookie::{CookieForm, CookieRules};
+use jwks::Key;
 pub use jwks::{Jwks, KeySource, KeysOutOfReach, NoUsableKey};
 pub use scope::allows;
 pub use sign_in::SignIn;
@@ -45,8 +46,8 @@ pub struct Principal {
 /// What somebody signed in with, as far as it has to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Credential {
-    /// A token, which nobody takes back.
-    Token,
+    /// A token, which nobody takes back, but the key that it is signed with may be: the provider's, if it is one of those.
+    Token(Option<Arc<Key>>),
     Key(ApiKeyHash),
     WebSession(WebSessionToken),
 }
@@ -95,7 +96,7 @@ impl Principal {
     /// By what means they do what they do.
     pub(crate) fn means(&self) -> Means {
         match self.credential {
-            Credential::Token => Means::Token,
+            Credential::Token(_) => Means::Token,
             Credential::Key(_) => Means::ApiKey,
             Credential::WebSession(_) => Means::Cookie,
         }
@@ -112,12 +113,13 @@ impl Principal {
 
 impl Credential {
     /// How often a stream has it looked at; never, if there is nothing to see. A key is dead within 5 s of its revocation,
-    /// together with what is remembered of it. There are few keys, and as many web sessions as there are users.
+    /// together with what is remembered of it. There are few keys, and as many web sessions as there are users. What keys the
+    /// provider has is known here, and no news more often than that.
     fn seen_every(&self) -> Option<TimeDelta> {
         match self {
-            Self::Token => None,
+            Self::Token(None) => None,
             Self::Key(_) => Some(TimeDelta::seconds(1)),
-            Self::WebSession(_) => Some(TimeDelta::seconds(30)),
+            Self::Token(Some(_)) | Self::WebSession(_) => Some(TimeDelta::seconds(30)),
         }
     }
 
@@ -125,7 +127,7 @@ impl Credential {
     /// is revoked meanwhile is dead within 5 s all the same, with the 3 s for which it is remembered.
     fn grace(&self) -> TimeDelta {
         match self {
-            Self::Token => TimeDelta::zero(),
+            Self::Token(_) => TimeDelta::zero(),
             Self::Key(_) => TimeDelta::seconds(1),
             Self::WebSession(_) => TimeDelta::seconds(5),
         }

@@ -9,6 +9,7 @@ use switchboard_domain::ports::{ApiKeyRepository, Clock, WebSessions};
 
 use super::api_key::Keys;
 use super::cookie::{CookieRules, Cookies};
+use super::jwks::Key;
 use super::lately::Strangers;
 use super::{Credential, NotSignedIn, Principal, Tokens};
 use crate::trpc::ConnectionParams;
@@ -125,8 +126,14 @@ impl SignIn {
         match (&principal.credential, &self.keys, &self.cookies) {
             (Credential::Key(hash), Some(keys), _) => keys.of(hash).await,
             (Credential::WebSession(token), _, Some(cookies)) => cookies.of(token).await,
+            (Credential::Token(Some(key)), ..) if !self.has(key) => Err(NotSignedIn::refused("its key was withdrawn")),
             _ => Arc::clone(principal).in_time(self.clock.now()),
         }
+    }
+
+    /// Whether a provider's key is one of its keys still.
+    fn has(&self, key: &Key) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.has(key))
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

@@ -34,7 +34,7 @@ impl Standing {
             let now = sign_in.clock().now();
             let expires_at = self.principal.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
             let every = self.principal.credential.seen_every();
-            // Of a token that is all there is to know.
+            // Of a token that is signed with our secret that is all there is to know.
             let until = if every.is_some() { self.next.min(expires_at) } else { expires_at };
             if let Ok(left) = (until - now).to_std()
                 && !left.is_zero()
@@ -72,13 +72,15 @@ impl Standing {
 mod tests {
     use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+    use actix_web::test::TestRequest;
+    use serde_json::json;
     use switchboard_domain::ports::{
         Clock as _, MockApiKeyRepository, MockWebSessions, StorageError, WebSession, WebSessionToken,
     };
     use switchboard_domain::{ApiKey, ApiKeySecret, Scope, SystemRandom};
 
-    use super::super::testing::{FakeClock, settle};
-    use super::super::{CookieForm, CookieRules, Credential};
+    use super::super::testing::{FakeClock, FakeProvider, Signer, document, settle};
+    use super::super::{CookieForm, CookieRules, Credential, Jwks, TokenRules, Tokens};
     use super::*;
 
     fn start() -> DateTime<Utc> {
@@ -92,14 +94,14 @@ mod tests {
     /// A stream that is asked once a second whether it goes on.
     struct Streamed {
         standing: Standing,
-        sign_in: SignIn,
+        sign_in: Arc<SignIn>,
         clock: Arc<FakeClock>,
     }
 
     impl Streamed {
         fn new(principal: Arc<Principal>, with: impl FnOnce(SignIn) -> SignIn) -> Self {
             let clock = FakeClock::at(start());
-            let sign_in = with(SignIn::new(clock.clone()));
+            let sign_in = Arc::new(with(SignIn::new(clock.clone())));
             Self { standing: Standing::new(principal, &sign_in), sign_in, clock }
         }
 
@@ -130,10 +132,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_good_until_it_expires_and_nobody_is_asked() {
+    async fn a_token_by_our_secret_is_good_until_it_expires_and_nobody_is_asked() {
         let expires_at = Some(start() + TimeDelta::seconds(90));
-        let mut streamed = Streamed::new(principal(Credential::Token, expires_at), |sign_in| sign_in);
+        let mut streamed = Streamed::new(principal(Credential::Token(None), expires_at), |sign_in| sign_in);
         assert_eq!(streamed.lost_after().await, (90, NotSignedIn::Refused));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_lost_soon_after_its_provider_withdrew_the_key_and_with_the_other_keys_when_it_expires() {
+        let clock = FakeClock::at(start());
+        let (withdrawn, kept) = (Signer::rsa("withdrawn"), Signer::ec("kept"));
+        let provider = FakeProvider::with(&document(&[&withdrawn, &kept]));
+        let tokens = Tokens::new(TokenRules::default(), clock.clone());
+        let tokens = tokens.with_jwks(Jwks::new(provider.clone(), clock.clone()));
+        let sign_in = Arc::new(SignIn::new(clock.clone()).with_tokens(tokens));
+        let keeper = Arc::clone(&sign_in);
+        tokio::spawn(async move { keeper.keep_fresh().await });
+        settle().await;
+        let mut streams = Vec::new();
+        for signer in [&withdrawn, &kept] {
+            let token = signer.token(&json!({ "sub": "ana", "exp": start().timestamp() + 1000 }));
+            let request = TestRequest::default().insert_header(("authorization", format!("Bearer {token}")));
+            let principal = sign_in.principal(&request.to_http_request()).await.unwrap();
+            let (standing, sign_in) = (Standing::new(principal, &sign_in), Arc::clone(&sign_in));
+            streams.push(Streamed { standing, sign_in, clock: clock.clone() });
+        }
+        let [of_withdrawn, of_kept] = &mut streams[..] else { unreachable!("there are two") };
+
+        assert_eq!(of_withdrawn.lost_now().await, None);
+        // The key that stays is told of anew, with a word more.
+        let mut other_words = kept.jwk();
+        other_words["x5t"] = json!("AA");
+        provider.have(json!({ "keys": [other_words] }).to_string());
+        let (after, why) = of_withdrawn.lost_after().await;
+        assert_eq!(why, NotSignedIn::Refused);
+        let renewed = i64::try_from(Jwks::EVERY.as_secs()).unwrap();
+        assert!((renewed..=renewed + 30).contains(&after), "lost after {after} s");
+        assert_eq!(of_kept.lost_after().await, (1030, NotSignedIn::Refused), "at its end, and no sooner");
     }
 
     #[tokio::test]

@@ -155,6 +155,11 @@ impl Tokens {
         Ok(principal)
     }
 
+    /// Whether the provider still has that key.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.jwks.as_ref().is_some_and(|jwks| jwks.has(key))
+    }
+
     fn is_still_signed(&self, verified: &Verified) -> bool {
         match (verified.generation, &self.jwks) {
             (Some(generation), Some(jwks)) => generation == jwks.generation(),
@@ -177,11 +182,12 @@ impl Tokens {
             },
         };
         let claims = Claims::new(key.claims(token)?);
-        self.verified(&claims, generation).map_err(NotTaken::from)
+        let providers = generation.map(|generation| (key, generation));
+        self.verified(&claims, providers).map_err(NotTaken::from)
     }
 
-    /// What is meant for us, of what a signed token says.
-    fn verified(&self, claims: &Claims, generation: Option<u64>) -> Result<Verified, &'static str> {
+    /// What is meant for us, of what a token says that is signed with that key of the provider's, or with the secret.
+    fn verified(&self, claims: &Claims, providers: Option<(Arc<Key>, u64)>) -> Result<Verified, &'static str> {
         let TokenRules { issuer, audience, authorized_parties, leeway, user_claim } = &self.rules;
         if issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Ok(Some(issuer))) {
             return Err("another issuer, or none");
@@ -203,7 +209,8 @@ impl Tokens {
             return Err("good for too long");
         }
         let user = claims.text(user_claim)?.ok_or("no user")?.parse().map_err(|_| "no user id")?;
-        let principal = Principal { user, scope, expires_at: Some(exp + *leeway), credential: Credential::Token };
+        let (key, generation) = providers.unzip();
+        let principal = Principal { user, scope, expires_at: Some(exp + *leeway), credential: Credential::Token(key) };
         Ok(Verified { principal: Arc::new(principal), exp, nbf, generation })
     }
 

@@ -1,5 +1,7 @@
 //! A session's state, as streams tell it.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::trpc::user::status_word;
 use crate::trpc::{Date, DatePaths, Output};
 
 /// The whole present state of a session.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SessionState)]
 pub(crate) struct StateOutput {
@@ -42,6 +44,13 @@ pub(crate) struct StateOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     action: Option<ActionOutput>,
+}
+
+/// It may hold a QR code and a phone number: `{:?}` hides them, so that no log can hold them.
+impl fmt::Debug for StateOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateOutput").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// Why a session does not work.

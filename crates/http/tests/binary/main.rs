@@ -6,6 +6,8 @@ mod collector;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod jwks_file;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod load;
@@ -29,6 +31,8 @@ mod tls;
 mod two_servers;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod web_sessions;
 #[cfg(test)]
 mod wire;
 mod workers;

@@ -1,5 +1,7 @@
 //! No secret and no personal data in logs, spans, metrics and answers, at any level: whatever happens is done with values
-//! that stand nowhere else, and then they are looked for.
+//! that stand nowhere else, and then they are looked for. It is a scenario, and not all that tests do elsewhere.
+
+mod neighbours;
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -7,15 +9,20 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 use support::postgres;
+use switchboard_domain::SystemClock;
+use switchboard_domain::ports::Clock as _;
 use switchboard_waha_fake::{FakeWaha, Fault, FaultAction, Options};
 use tempfile::TempDir;
 use url::Url;
 
+use self::neighbours::{sign_in_by_cookie, take_over};
 use super::collector::Collector;
 use super::commands::{SECRET, failure, switchboard};
 use super::server::Server;
+use super::sign_in::{document, rsa};
 
 const USER: &str = "canary-user@example.com";
 const PHONE: &str = "34655019283";
@@ -31,6 +38,8 @@ const COOKIE: &str = "canary-cookie-of-a-web-session";
 const BAD_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.canarysignature";
 const BAD_KEY: &str = "swb_canary0canary0canary0canary0canary0canary0canary0canary0canary00";
 const STACK: &str = "Error: canary stack at canary.js:1";
+const ISSUER: &str = "https://id.example";
+const AUDIENCE: &str = "switchboard";
 const OCT_KEY: &str = "Y2FuYXJ5LWtleS1vZi1hbi1pZGVudGl0eS1wcm92aWRlcg";
 
 /// What must not be told, and all that was told.
@@ -133,9 +142,21 @@ const CONSTANT: [&str; 15] = [
     SECRET,
 ];
 
+/// What is beside a server on PostgreSQL.
+struct Neighbours {
+    /// The database of the server, and of a web application.
+    database: String,
+    /// That of an old application.
+    old: String,
+}
+
 /// Runs a server at trace level through all that happens to it, well and badly.
-async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
+async fn run(database: &str, format: &str, neighbours: Option<&Neighbours>) -> Search {
     let (waha, collector, mut search) = (waha().await, Collector::start(), Search::of(&CONSTANT));
+    let folder = TempDir::new().unwrap();
+    let keys = folder.path().join("provider.json");
+    std::fs::write(&keys, document(&[("now", &rsa(), Algorithm::RS256)]).to_string()).unwrap();
+    let cookies = [("AUTH__COOKIE__KIND", "better-auth"), ("AUTH__COOKIE__SECRET", neighbours::COOKIE_SECRET)];
     let settings = [
         &[
             ("DATABASE__URL", database),
@@ -146,8 +167,11 @@ async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
             ("TRACES__ENDPOINT", collector.url()),
             ("WAHA__WEBHOOK_SECRET", HMAC_KEY),
             ("AUTH__API_KEYS", "true"),
-        ],
-        more,
+            ("AUTH__JWKS_FILE", keys.to_str().unwrap()),
+            ("AUTH__ISSUER", ISSUER),
+            ("AUTH__AUDIENCE", AUDIENCE),
+        ][..],
+        if neighbours.is_some() { &cookies } else { &[] },
     ]
     .concat();
     let mut server = Server::with(&settings, &waha).await;
@@ -160,8 +184,16 @@ async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
         let status = request.header("x-api-key", &key).send().await.unwrap().status();
         assert!(matches!(status.as_u16(), 200 | 404), "the key is good: {status}");
     }
+    let by_provider = token_of_provider();
+    search.seed(&by_provider);
+    let status = client().get(url(&server, "/v1/session")).bearer_auth(&by_provider).send().await.unwrap().status();
+    assert!(matches!(status.as_u16(), 200 | 404), "the provider's token is good: {status}");
     let name = pair(&server, &waha, &mut search).await;
     use_it(&server, &waha, &name).await;
+    if let Some(Neighbours { database, old }) = neighbours {
+        sign_in_by_cookie(database, &server, &name, &mut search).await;
+        take_over(database, old, &server, &waha, &mut search).await;
+    }
     break_it(&server, &waha, &name, &mut search).await;
 
     let metrics = client().get(url(&server, "/metrics")).bearer_auth(METRICS_TOKEN).send().await.unwrap();
@@ -171,14 +203,22 @@ async fn run(database: &str, format: &str, more: &[(&str, &str)]) -> Search {
     server.terminate();
     server.until_ended().await;
     let (log, spans) = (server.log(), collector.bytes());
-    for (told, wanted) in [(&log, "user.getWhatsAppGroups"), (&log, "DEBUG"), (&log, "request failed")] {
-        assert!(told.contains(wanted), "the log has {wanted}");
+    for wanted in ["user.getWhatsAppGroups", "DEBUG", "request failed", "session placed"] {
+        assert!(log.contains(wanted), "the log has {wanted}");
     }
     let span = b"user.getWhatsAppContacts";
     assert!(spans.windows(span.len()).any(|window| window == span), "spans were sent");
     search.tell("log", log);
     search.tell("spans", spans);
     search
+}
+
+/// A token of the user's, signed by an identity provider.
+fn token_of_provider() -> String {
+    let exp = SystemClock.now().timestamp() + 3600;
+    let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": USER, "exp": exp });
+    let header = Header { kid: Some("now".to_owned()), ..Header::new(Algorithm::RS256) };
+    jsonwebtoken::encode(&header, &claims, &rsa()).unwrap()
 }
 
 /// A key of the user's, made while the server runs.
@@ -293,7 +333,7 @@ async fn break_it(server: &Server, waha: &FakeWaha, name: &str, search: &mut Sea
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_trace_level_on_sqlite_nothing_tells_a_secret_or_of_anybody() {
     for format in ["json", "pretty"] {
-        run("sqlite://switchboard.sqlite", format, &[]).await.assert_nothing_was_told(&format!("SQLite, {format}"));
+        run("sqlite://switchboard.sqlite", format, None).await.assert_nothing_was_told(&format!("SQLite, {format}"));
     }
 }
 
@@ -303,9 +343,8 @@ async fn at_trace_level_on_postgres_nothing_tells_a_secret_or_of_anybody() {
     for format in ["json", "pretty"] {
         let mut database: Url = cluster.database().await.parse().unwrap();
         database.set_password(Some(DATABASE_PASSWORD)).unwrap();
-        // There is no such table, which is said of it.
-        let cookies = [("AUTH__COOKIE__KIND", "authjs")];
-        let search = run(database.as_str(), format, &cookies).await;
+        let neighbours = Neighbours { database: database.to_string(), old: cluster.empty_database().await };
+        let search = run(database.as_str(), format, Some(&neighbours)).await;
         search.assert_nothing_was_told(&format!("PostgreSQL, {format}"));
     }
 }

@@ -77,7 +77,10 @@ impl Server {
         let log = File::create(folder.path().join("log")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let secret = Secret::new(SecretString::from(SECRET)).unwrap();
-        let tokens = TokenKey::new(&secret, TokenRules::default(), Arc::new(SystemClock));
+        let set = |key| settings.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        let rules =
+            TokenRules { issuer: set("AUTH__ISSUER"), audience: set("AUTH__AUDIENCE"), ..TokenRules::default() };
+        let tokens = TokenKey::new(&secret, rules, Arc::new(SystemClock));
         let authority =
             reqwest::Certificate::from_pem(include_bytes!("../../../../tests/fixtures/tls/ca.pem")).unwrap();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();

@@ -83,15 +83,15 @@ fn a_server_that_nobody_could_sign_in_to_does_not_start_and_one_way_is_enough() 
     }
 }
 
-fn rsa() -> EncodingKey {
+pub(crate) fn rsa() -> EncodingKey {
     EncodingKey::from_rsa_pem(include_bytes!("../../../../tests/fixtures/keys/rsa.pem")).unwrap()
 }
 
-fn ed25519() -> EncodingKey {
+pub(crate) fn ed25519() -> EncodingKey {
     EncodingKey::from_ed_pem(include_bytes!("../../../../tests/fixtures/keys/ed.pem")).unwrap()
 }
 
-fn document(keys: &[(&str, &EncodingKey, Algorithm)]) -> Value {
+pub(crate) fn document(keys: &[(&str, &EncodingKey, Algorithm)]) -> Value {
     let jwk = |(kid, key, algorithm): &(&str, &EncodingKey, Algorithm)| {
         let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, *algorithm).unwrap()).unwrap();
         jwk["kid"] = json!(kid);

@@ -83,7 +83,7 @@ async fn the_whole_life_of_a_session(engine: Engine) {
 
     gateway.refresh_groups(&at).await.unwrap();
     let groups = gateway.groups(&at).await.unwrap();
-    let read: BTreeSet<_> = groups.into_iter().map(|group| (group.id.to_string(), group.name)).collect();
+    let read: BTreeSet<_> = groups.into_iter().map(|group| (String::from(group.id), group.name)).collect();
     assert_eq!(read, waha.groups("user42").into_iter().collect(), "{engine}");
     assert!(!read.is_empty());
 
@@ -279,7 +279,7 @@ async fn what_becomes_of_groups_is_reported_by_every_engine() {
                 webhooks.read(&w1(), signature, request.body.as_bytes()).unwrap()
             });
             let groups = events.filter_map(|event| match event.report {
-                Report::Group(event) => Some((event.group.to_string(), event.change)),
+                Report::Group(event) => Some((String::from(event.group), event.change)),
                 Report::Status { .. } => None,
             });
             groups.collect::<Vec<_>>()

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::parse::hidden;
 use crate::{ChatId, ChatKind, Contact, Group, ListKind};
 
 /// An entry of a [`Snapshot`](super::Snapshot), which it borrows from.
@@ -80,18 +81,7 @@ impl fmt::Write for IdText {
     }
 }
 
-impl fmt::Display for IdText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// An id may be a phone number: see [`Entry`].
-impl fmt::Debug for IdText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IdText(…)")
-    }
-}
+hidden!(IdText);
 
 /// An id, taken apart into what takes few bytes. Equal ids are taken apart equally.
 #[derive(Clone, Copy, PartialEq, Eq)]

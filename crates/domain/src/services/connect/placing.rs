@@ -6,7 +6,7 @@ use super::{Attempt, Parts, has_failed_again};
 use crate::placement::Candidate;
 use crate::ports::{Fence, Placement};
 use crate::services::roster::Roster;
-use crate::{Error, Session, SessionAddress, SessionStatus, UpstreamSession, WorkerHealth, WorkerState};
+use crate::{Error, Session, SessionAddress, SessionId, SessionStatus, UpstreamSession, WorkerHealth, WorkerState};
 
 /// How long a user waits while what they leave behind is deleted.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ impl Parts {
         }
         match self.ports.workers.place(&session.id, fence, &candidates, self.ports.clock.now()).await? {
             Placement::Placed(session) => {
-                tracing::info!(session = %session.name, worker = %session.worker, "session placed");
+                tracing::info!(session = %session.id, worker = %session.worker, "session placed");
                 Ok(*session)
             }
             Placement::Full => Err(Error::NoWorker),
@@ -43,7 +43,7 @@ impl Parts {
         (attempt.is_connecting, attempt.is_absent) = (true, true);
         let clean_up = async {
             if let Some(old) = old {
-                self.clean_up(&old).await;
+                self.clean_up(&attempt.session.id, &old).await;
             }
         };
         tokio::join!(clean_up, self.ports.clock.sleep(Roster::MEMORY));
@@ -51,13 +51,13 @@ impl Parts {
     }
 
     /// Deletes what was left behind. If that fails, it is a known stray.
-    async fn clean_up(&self, old: &SessionAddress) {
+    async fn clean_up(&self, session: &SessionId, old: &SessionAddress) {
         tokio::select! {
             deleted = self.ports.gateway.delete(old) => if let Err(error) = deleted {
-                tracing::warn!(session = %old.name, worker = %old.worker, %error, "a session was left behind");
+                tracing::warn!(%session, worker = %old.worker, %error, "a session was left behind");
             },
             () = self.ports.clock.sleep(PATIENCE) => {
-                tracing::warn!(session = %old.name, worker = %old.worker, "a session was left behind");
+                tracing::warn!(%session, worker = %old.worker, "a session was left behind");
             }
         }
     }

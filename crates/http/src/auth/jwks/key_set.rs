@@ -1,5 +1,6 @@
 //! A document of keys, and which of them can be used.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -56,6 +57,10 @@ impl KeySet {
         self.0.is_empty()
     }
 
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.0.iter().any(|held| held.is_same_as(key))
+    }
+
     pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Found {
         let named = || self.0.iter().filter(|key| kid.is_none() || key.kid.as_deref() == kid);
         let mut fitting = named().filter(|key| key.algorithm == algorithm);
@@ -107,6 +112,14 @@ impl Key {
         Self { kid, algorithm, checking, validation, jwk }
     }
 
+    /// Whether both are the same public key.
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (&self.jwk, &other.jwk) {
+            (Some(one), Some(other)) => one.algorithm == other.algorithm,
+            _ => false,
+        }
+    }
+
     /// What a token says, if it is signed with this key.
     pub(crate) fn claims(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
         jsonwebtoken::decode(token, &self.checking, &self.validation)
@@ -118,5 +131,13 @@ impl Key {
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.jwk == other.jwk
+    }
+}
+
+impl Eq for Key {}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }

@@ -48,7 +48,7 @@ fn a_signed_token_names_its_user_until_it_expires() {
     let (key, user): (_, UserId) = (TokenKey::new(&secret(), rules, clock), "alice".parse().unwrap());
     let principal = verify(&tokens, &key.sign(&user, Duration::from_mins(1)).unwrap()).unwrap();
     let expires_at = Some(at_second(NOW + 90));
-    assert_eq!(*principal, Principal { user, scope: Scope::Full, expires_at, credential: Credential::Token });
+    assert_eq!(*principal, Principal { user, scope: Scope::Full, expires_at, credential: Credential::Token(None) });
     let expired = json!({ "sub": "alice", "exp": NOW - 31, "iss": "us", "aud": "switchboard" });
     assert_eq!(verify(&tokens, &hs256(&expired)), Err(NotSignedIn::Refused));
 }

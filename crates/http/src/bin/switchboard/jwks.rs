@@ -86,3 +86,61 @@ impl KeySource for File {
         if document.len() > Jwks::MAX_BYTES { Err(too_large()) } else { Ok(document) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    /// A source of keys in a file, and where that is.
+    fn file() -> (tempfile::TempDir, PathBuf, Arc<dyn KeySource>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let source = source(&KeysAt::File(path.clone())).unwrap();
+        (folder, path, source)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_anew_each_time_also_when_another_was_put_in_its_place() {
+        let (folder, path, source) = file();
+        for document in [KEYS, r#"{"keys":[]}"#, KEYS] {
+            std::fs::write(&path, document).unwrap();
+            assert_eq!(source.fetch().await.unwrap(), document.as_bytes());
+        }
+        let newer = folder.path().join("newer.json");
+        std::fs::write(&newer, "newer").unwrap();
+        std::fs::rename(newer, path).unwrap();
+        assert_eq!(source.fetch().await.unwrap(), b"newer");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_is_not_taken_nor_cut_off() {
+        let (_folder, path, source) = file();
+        for (bytes, is_taken) in [(Jwks::MAX_BYTES, true), (Jwks::MAX_BYTES + 1, false), (3 * Jwks::MAX_BYTES, false)] {
+            std::fs::write(&path, vec![b' '; bytes]).unwrap();
+            let fetched = source.fetch().await;
+            assert_eq!(fetched.as_ref().map(Vec::len).ok(), is_taken.then_some(bytes), "{bytes} bytes");
+            let told = fetched.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(told.contains("larger than 262144 bytes"), !is_taken, "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_missing_is_told_of_by_its_name_and_taken_once_it_is_there() {
+        let (_folder, path, source) = file();
+        let told = source.fetch().await.unwrap_err().to_string();
+        assert!(told.starts_with(&format!("{}: ", path.display())), "{told}");
+        std::fs::write(&path, KEYS).unwrap();
+        assert_eq!(Jwks::check(&source.fetch().await.unwrap()), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_holds_something_else_than_keys_is_none_of_keys() {
+        let (_folder, path, source) = file();
+        for document in ["", "-----BEGIN PUBLIC KEY-----", "<html>", "[]", "{}", &KEYS[..KEYS.len() - 1]] {
+            std::fs::write(&path, document).unwrap();
+            assert!(Jwks::check(&source.fetch().await.unwrap()).is_err(), "{document}");
+        }
+    }
+}

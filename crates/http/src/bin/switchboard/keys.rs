@@ -57,7 +57,8 @@ async fn revoke(keys: Arc<dyn ApiKeyRepository>, audit: &dyn AuditLog, id: &ApiK
         bail!("there is no key {id}: switchboard keys list shows those that there are");
     };
     note(audit, Deed::new(AuditAction::RevokeKey, Means::Cli).of(&key.user)).await;
-    println!("{id} of {} ({}) is revoked: every server refuses it within 5 seconds.", key.user, key.name);
+    let user = key.user.as_str();
+    println!("{id} of {user} ({}) is revoked: every server refuses it within 5 seconds.", key.name);
     Ok(())
 }
 

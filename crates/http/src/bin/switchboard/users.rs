@@ -39,6 +39,7 @@ pub(crate) async fn run(config: &Config, command: UsersCommand) -> anyhow::Resul
         UsersCommand::Erase { user, dry_run: true, .. } => rehearse(&storage, &user).await,
         UsersCommand::Erase { user, yes: true, .. } => erase(config, &storage, &user).await,
         UsersCommand::Erase { user, .. } => {
+            let user = user.as_str();
             bail!("nothing was erased: to log {user} out and delete all that is kept of them, say --yes")
         }
     }
@@ -75,7 +76,7 @@ async fn rehearse(storage: &Storage, user: &UserId) -> anyhow::Result<()> {
             let what = if wanted { "would be logged out, and deleted in" } else { "is disconnected; it was last on" };
             println!("The session {} {what} the worker {}.", session.name, session.worker);
         }
-        None => println!("{user} has no session."),
+        None => println!("{} has no session.", user.as_str()),
     }
     for worker in left_behind {
         println!("What was left behind on the worker {worker} would be deleted there.");
@@ -92,6 +93,7 @@ async fn erase(config: &Config, storage: &Storage, user: &UserId) -> anyhow::Res
     let mut heard = storage.bus.listen();
     let erasure = services.erase.run(user, &tell_of).await.map_err(|error| unfinished(user, error))?;
     let Erased { sessions, groups, campaigns, lists, keys, entries } = erasure.erased;
+    let user = user.as_str();
     if erasure.erased == Erased::default() {
         println!("Nothing is kept of {user}.");
         return Ok(());
@@ -137,7 +139,7 @@ fn tell_of(leftover: Leftover) {
 
 /// What is left, and what to do.
 fn unfinished(user: &UserId, error: Error) -> anyhow::Error {
-    let again = "run the same command again";
+    let (user, again) = (user.as_str(), "run the same command again");
     match error {
         Error::Gateway(error) => anyhow!(
             "{user} is not erased yet: {error}. The session is logged out here and has to be deleted in WAHA, which will \
