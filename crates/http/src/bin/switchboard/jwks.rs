@@ -1,6 +1,6 @@
 //! Where an identity provider's keys come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use reqwest::redirect;
 use switchboard_http::{Jwks, KeySource, KeysOutOfReach};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::config::KeysAt;
@@ -16,7 +17,7 @@ use super::config::KeysAt;
 pub(crate) fn source(at: &KeysAt) -> anyhow::Result<Arc<dyn KeySource>> {
     Ok(match at {
         KeysAt::Url(url) => Arc::new(Web { client: client(url)?, url: url.clone() }),
-        KeysAt::File(path) => Arc::new(File(path.clone())),
+        KeysAt::File(path) => Arc::new(File { path: path.clone(), turn: Arc::new(Semaphore::new(1)) }),
     })
 }
 
@@ -73,18 +74,33 @@ fn too_large() -> KeysOutOfReach {
     KeysOutOfReach(format!("it is larger than {} bytes", Jwks::MAX_BYTES))
 }
 
-struct File(PathBuf);
+struct File {
+    path: PathBuf,
+    /// Whose turn it is to read. A read that hangs cannot be ended: there is no other until it has come to its end.
+    turn: Arc<Semaphore>,
+}
 
 #[async_trait]
 impl KeySource for File {
     async fn fetch(&self) -> Result<Vec<u8>, KeysOutOfReach> {
-        let unreadable = |error: std::io::Error| KeysOutOfReach(format!("{}: {error}", self.0.display()));
-        let file = tokio::fs::File::open(&self.0).await.map_err(unreadable)?;
-        let mut document = Vec::new();
-        // One byte more tells whether it is too large.
-        file.take(Jwks::MAX_BYTES as u64 + 1).read_to_end(&mut document).await.map_err(unreadable)?;
+        let unreadable = |error: std::io::Error| KeysOutOfReach(format!("{}: {error}", self.path.display()));
+        let turn = Arc::clone(&self.turn).acquire_owned().await.expect("nobody closes it");
+        let path = self.path.clone();
+        let reading = tokio::spawn(async move {
+            let _turn = turn;
+            read(&path).await
+        });
+        let document = reading.await.map_err(std::io::Error::other).flatten().map_err(unreadable)?;
         if document.len() > Jwks::MAX_BYTES { Err(too_large()) } else { Ok(document) }
     }
+}
+
+/// One byte more than it may have tells whether it is too large.
+async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut document = Vec::new();
+    let file = tokio::fs::File::open(path).await?;
+    file.take(Jwks::MAX_BYTES as u64 + 1).read_to_end(&mut document).await?;
+    Ok(document)
 }
 
 #[cfg(test)]
