@@ -182,9 +182,12 @@ class Visitor {
   }
 }
 
-/** Two frames: the first lays out, the second is what is seen. */
-function settled(page) {
-  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null)))));
+/** Two frames, since the first only lays out; and until nothing fades in or changes its colour any more. */
+async function settled(page) {
+  await page.evaluate(async () => {
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null))));
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
+  });
 }
 
 async function fits(page, where) {
